@@ -54,7 +54,7 @@ class Policies:
         prompts = await asyncio.to_thread(read_prompts, folder, language=language)
         version = version_of(prompts.files)
         await versions.store(prompts.files, hash=version, at=at, who=who, why=why)
-        await versions.index(version, [indexed(section) for section in prompts.sections])
+        await versions.sections.index(version, [indexed(section) for section in prompts.sections])
         await versions.activate(version, at=at, who=who, why=why)
         return cls(prompts, version, versions, language)
 
@@ -69,7 +69,7 @@ class Policies:
 
     async def search(self, text: str, *, language: str | None = None, limit: int = 5) -> tuple[Found, ...]:
         """The sections that a question is about, best first; those in its language come before others."""
-        found = await self._versions.search(
+        found = await self._versions.sections.search(
             self.version,
             terms_of(text),
             language=language or guess_language(text, None, self.language, self.languages),

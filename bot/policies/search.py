@@ -9,7 +9,7 @@ import regex
 
 from bot.policies.prompts import Section
 from bot.policies.spellings import SPELLINGS, STOP_WORDS, SYNONYMS
-from bot.storage.policies import IndexedSection, Terms
+from bot.storage.sections import IndexedSection, Terms
 from bot.text import fold
 
 _MAX_CHARS = 4000
