@@ -10,7 +10,6 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
@@ -21,17 +20,19 @@ from adapters.telegram.platform import TelegramPlatform
 from adapters.telegram.webhook import Webhook
 from adapters.web.platform import WebPlatform
 from bot.chat import ChatPlatform, Receive
+from bot.control import Control
 from bot.engine.engine import Engine
 from bot.errors import AccountRejected, PlatformError, SettingsError
 from bot.inbox import Inbox
-from bot.links import LinkHosts
 from bot.llm.anthropic.model import AnthropicModel
 from bot.llm.base import ChatModel
 from bot.llm.offline import OfflineModel
 from bot.outbox import RecordedPlatform
-from bot.policies.addresses import link_hosts
+from bot.policies.life import LivePolicies
 from bot.policies.live import Policies
 from bot.policies.version import short
+from bot.policies.watch import FolderWatch
+from bot.policy_commands.change import commands_of, policies_of
 from bot.scheduler import SendScheduler
 from bot.settings import Settings
 from bot.storage.daily import DailyBackup
@@ -78,9 +79,8 @@ class Shop:
     messages: Messages
     turns: Turns
     outbox: Outbox
-    policies: Policies
+    policies: LivePolicies
     model: ChatModel
-    links: LinkHosts
 
 
 @dataclass(slots=True)
@@ -115,13 +115,15 @@ async def run(
             )
         for line in what_is_off(shop):
             announce(line)
+        if words := (await shop.policies.standing()).words():
+            announce(_line("policies", "note", words))
         # What is imported stays: without this every full collection looks at all of it, 0.1 s at a time.
         gc.collect()
         gc.freeze()
         # What a reply consists of lives for seconds: looked at rarely, it is mostly gone by then.
         gc.set_threshold(5_000, 20, 100)
         backups = DailyBackup(settings.database, keep=settings.shopdesk_backup_keep)
-        await serve(shop, doors, stop, announce, beside=[backups.run], grace=grace)
+        await serve(shop, doors, stop, announce, beside=[backups.run, *beside_of(shop)], grace=grace)
 
 
 def _raise_file_limit() -> None:
@@ -151,7 +153,14 @@ async def chat(settings: Settings) -> None:
     async with opened(settings) as shop:
         platform = ConsolePlatform(sys.stdin, sys.stdout)
         doors = {platform.name: Door(platform, SendScheduler(platform))}
-        await serve(shop, doors, asyncio.Event(), lambda line: None)
+        await serve(shop, doors, asyncio.Event(), lambda line: None, beside=beside_of(shop))
+
+
+def beside_of(shop: Shop) -> list[Callable[[], Coroutine[None, None, None]]]:
+    """What keeps the policies up to date while the shop is open: the folder, and the commands of other terminals."""
+    policies, settings = shop.policies, shop.settings
+    watch = FolderWatch(policies.folder, policies.consider)
+    return [watch.run, Control(settings.shopdesk_data, commands_of(policies)).run]
 
 
 async def serve(
@@ -170,7 +179,7 @@ async def serve(
     """
     engine = Engine(
         model=shop.model,
-        policies=shop.policies,
+        policies=shop.policies.current,
         messages=shop.messages,
         turns=shop.turns,
         schedulers={name: door.scheduler for name, door in doors.items()},
@@ -247,26 +256,19 @@ async def opened(settings: Settings) -> AsyncIterator[Shop]:
 async def _opened(settings: Settings) -> AsyncIterator[Shop]:
     database = await Database.open(settings.database)
     try:
-        policies = await Policies.load(
-            settings.shopdesk_prompts,
-            PolicyVersions(database),
-            at=datetime.now(UTC),
-            language=settings.shopdesk_language,
-        )
+        policies = policies_of(settings, PolicyVersions(database))
+        await policies.open()
         model = model_of(settings, policies)
         try:
-            links = link_hosts(policies.prompts, settings.shopdesk_link_hosts)
             timezone = ZoneInfo(settings.shopdesk_timezone)
-            yield Shop(
-                settings, timezone, Messages(database), Turns(database), Outbox(database), policies, model, links
-            )
+            yield Shop(settings, timezone, Messages(database), Turns(database), Outbox(database), policies, model)
         finally:
             await model.close()
     finally:
         await database.close()
 
 
-def model_of(settings: Settings, policies: Policies) -> ChatModel:
+def model_of(settings: Settings, policies: LivePolicies) -> ChatModel:
     """The model that the settings name. Raises `SettingsError` when its key is missing."""
     provider, _, name = settings.model.partition(":")
     if provider == "offline":
@@ -296,8 +298,8 @@ def platforms_of(shop: Shop, readiness: Readiness) -> list[ChatPlatform]:
                 staff_role_id=settings.discord_staff_role_id,
                 api_url=settings.discord_api_url,
                 gateway_url=settings.discord_gateway_url,
-                descriptions=command_descriptions(shop.policies, _STAFF_COMMANDS),
-                may_link=shop.links.allow,
+                descriptions=command_descriptions(shop.policies.current(), _STAFF_COMMANDS),
+                may_link=shop.policies.may_link,
                 sentence=shop.policies.sentence,
             )
         )
@@ -312,8 +314,8 @@ def platforms_of(shop: Shop, readiness: Readiness) -> list[ChatPlatform]:
                 greeting=lambda language: shop.policies.sentence("greeting", language),
                 readiness=readiness,
                 extra_routes=[webhook] if webhook else [],
-                shop_name=shop.policies.sentence("shop_name"),
-                link_hosts=shop.links.names,
+                shop_name=lambda: shop.policies.sentence("shop_name"),
+                link_hosts=shop.policies.linked_hosts,
             )
         )
     elif webhook:
@@ -334,10 +336,10 @@ def telegram_of(shop: Shop) -> TelegramPlatform | None:
         token=settings.telegram_bot_token.get_secret_value(),
         api_url=settings.telegram_api_url,
         proxy_url=_secret(settings.telegram_proxy_url),
-        commands=command_descriptions(shop.policies, _CUSTOMER_COMMANDS),
+        commands=command_descriptions(shop.policies.current(), _CUSTOMER_COMMANDS),
         calls_per_second=settings.telegram_calls_per_second,
         drafts=settings.telegram_stream == "draft",
-        may_link=shop.links.allow,
+        may_link=shop.policies.may_link,
         webhook=Webhook(url, _secret(settings.telegram_webhook_secret)) if url else None,
     )
 
@@ -354,7 +356,7 @@ def what_is_off(shop: Shop) -> list[str]:
     """A line for each part that is off, with the setting that turns it on, and one for the model."""
     settings = shop.settings
     lines = [_line("model", "on" if shop.model.name != "offline" else "off", _model_words(shop.model))]
-    lines.append(_line("policies", "on", f"version {short(shop.policies.version)} from {settings.shopdesk_prompts}"))
+    lines.append(_line("policies", "on", _policy_words(shop.policies.current())))
     if settings.telegram_bot_token is None:
         lines.append(_line("telegram", "off", "TELEGRAM_BOT_TOKEN is empty"))
     if settings.discord_bot_token is None:
@@ -364,6 +366,10 @@ def what_is_off(shop: Shop) -> list[str]:
     if settings.web_address is None:
         lines.append(_line("web", "off", "SHOPDESK_WEB is off"))
     return lines
+
+
+def _policy_words(policies: Policies) -> str:
+    return f"version {short(policies.version)}: {len(policies.prompts.policies)} policies"
 
 
 def _model_words(model: ChatModel) -> str:

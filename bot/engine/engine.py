@@ -59,13 +59,16 @@ class EngineLimits:
 
 
 class Engine:
-    """Answers turns with a model's words and the shop's policies; one object serves all conversations."""
+    """Answers turns with a model's words and the shop's policies; one object serves all conversations.
+
+    `policies` gives the version that is live: a turn asks for it once, when it begins, and keeps it.
+    """
 
     def __init__(
         self,
         *,
         model: ChatModel,
-        policies: Policies,
+        policies: Callable[[], Policies],
         messages: Messages,
         turns: Turns,
         schedulers: Mapping[str, SendScheduler],
@@ -124,7 +127,7 @@ class Engine:
         language = self._language(message.text, message.language, conversation.language)
         reply, scheduler = self._reply(message, key=f"stop-{message.message_id}")
         scheduler.start(reply)
-        reply.append(self._policies.sentence("nothing_to_stop", language))
+        reply.append(self._policies().sentence("nothing_to_stop", language))
         reply.end()
         with suppress(RecipientGone):
             await scheduler.finish(reply)
@@ -135,7 +138,7 @@ class Engine:
             return
         reply, scheduler = self._reply(message, key=f"delay-{message.message_id}")
         scheduler.start(reply)
-        reply.append(self._policies.sentence("delayed", self._language(message.text, message.language, None)))
+        reply.append(self._policies().sentence("delayed", self._language(message.text, message.language, None)))
         reply.end()
         with suppress(RecipientGone):
             await scheduler.finish(reply)
@@ -161,7 +164,7 @@ class Engine:
             language=self._language(asked, last.language, conversation.language),
             asked=asked,
             words=words_of(messages),
-            policies=self._policies,
+            policies=self._policies(),
             reply=reply,
             scheduler=scheduler,
             received=asyncio.get_running_loop().time() - waited,
@@ -185,7 +188,8 @@ class Engine:
         return reply, scheduler
 
     def _language(self, words: str, hint: str | None, before: str | None) -> str:
-        return guess_language(words, hint, before or self._policies.language, self._policies.languages)
+        policies = self._policies()
+        return guess_language(words, hint, before or policies.language, policies.languages)
 
     def _sentence(self, key: str, turn: RunningTurn, **values: int) -> str:
         return turn.policies.sentence(key, turn.language, **values)

@@ -28,6 +28,12 @@ def read_prompts(folder: Path, *, language: str = "vi") -> Prompts:
     Raises `PromptsError` with every problem; their files are named with the folder.
     """
     files, problems = read_folder(folder)
+    return checked(folder, files, problems, language=language)
+
+
+def checked(folder: Path, files: Mapping[str, str], unread: Iterable[Problem], *, language: str = "vi") -> Prompts:
+    """Check what `read_folder` found in a folder. Raises `PromptsError` as `read_prompts` does."""
+    problems = list(unread)
     prompts = None
     if files or not problems:
         try:

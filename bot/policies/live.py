@@ -54,9 +54,17 @@ class Policies:
         prompts = await asyncio.to_thread(read_prompts, folder, language=language)
         version = version_of(prompts.files)
         await versions.store(prompts.files, hash=version, at=at, who=who, why=why)
-        await versions.sections.index(version, [indexed(section) for section in prompts.sections])
+        policies = await cls.prepared(prompts, versions, language=language)
         await versions.activate(version, at=at, who=who, why=why)
-        return cls(prompts, version, versions, language)
+        return policies
+
+    @classmethod
+    async def prepared(cls, prompts: Prompts, versions: PolicyVersions, *, language: str = "vi") -> Self:
+        """A version that is stored already, made searchable and brought into memory; it does not go live by it."""
+        version = version_of(prompts.files)
+        sections = await asyncio.to_thread(lambda: [indexed(section) for section in prompts.sections])
+        await versions.sections.index(version, sections)
+        return await asyncio.to_thread(cls, prompts, version, versions, language)
 
     def sentence(self, key: str, language: str | None = None, /, **values: object) -> str:
         """What the program says for `key`, in `language` if it can speak it, with placeholders filled in.

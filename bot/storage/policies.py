@@ -1,12 +1,14 @@
-"""The policy versions: snapshots of the prompts folder, and which one is live."""
+"""The policy versions: snapshots of the prompts folder, which one is live, and what became of each candidate."""
 
+import json
 import sqlite3
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
+from typing import Literal
 
-from bot.errors import StorageError
+from bot.errors import Problem, StorageError
 from bot.storage.database import Database
 from bot.storage.sections import PolicyIndex
 
@@ -21,6 +23,30 @@ class PolicyVersion:
     reason: str
 
 
+CandidateState = Literal["live", "waiting", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """That a version went live: when (UTC), by whom and why."""
+
+    version: str
+    at: datetime
+    who: str
+    why: str
+    is_rollback: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """What became of a version that the folder was; `problems` are those of its tests."""
+
+    version: str
+    at: datetime
+    state: CandidateState
+    problems: tuple[Problem, ...] = ()
+
+
 class PolicyVersions:
     """The tables of the policies. Raises `StorageError` for a version that does not exist."""
 
@@ -32,9 +58,14 @@ class PolicyVersions:
         """Keep a snapshot under its hash; one that is there already stays as it is. Returns the version's id."""
         return await self._database.write(lambda db: _store(db, files, PolicyVersion(hash, at, who, why)))
 
-    async def activate(self, version: str, *, at: datetime, who: str, why: str) -> bool:
+    async def activate(self, version: str, *, at: datetime, who: str, why: str, is_rollback: bool = False) -> bool:
         """Make a version the live one. False when it was that before."""
-        return await self._database.write(lambda db: _activate(db, PolicyVersion(version, at, who, why)))
+        activation = Activation(version, at, who, why, is_rollback)
+        return await self._database.write(lambda db: _activate(db, activation))
+
+    async def consider(self, candidate: Considered, activation: Activation | None = None) -> None:
+        """Remember what became of the folder, and in the same transaction make it live, when it is to be."""
+        await self._database.write(lambda db: _consider(db, candidate, activation))
 
     async def active(self) -> str | None:
         """The id of the live version; None before the first was activated."""
@@ -48,6 +79,18 @@ class PolicyVersions:
         """A version's files: path in the folder → text."""
         return await self._database.read(lambda db: _files(db, version))
 
+    async def hashes(self, *versions: str) -> dict[str, dict[str, str]]:
+        """The files of these versions, or of all: version → path in the folder → hash of the text (SHA-256)."""
+        return await self._database.read(lambda db: _hashes(db, versions))
+
+    async def activations(self) -> tuple[Activation, ...]:
+        """Every time that a version went live, the oldest first."""
+        return await self._database.read(_activations)
+
+    async def last_considered(self) -> Considered | None:
+        """What became of the folder when it last was something new that checks; None before that."""
+        return await self._database.read(_last_considered)
+
 
 def _store(db: sqlite3.Connection, files: Mapping[str, str], version: PolicyVersion) -> str:
     row = (version.id, _stamp(version.created_at), version.created_by, version.reason)
@@ -60,15 +103,30 @@ def _store(db: sqlite3.Connection, files: Mapping[str, str], version: PolicyVers
     return version.id
 
 
-def _activate(db: sqlite3.Connection, version: PolicyVersion) -> bool:
-    _must_exist(db, version.id)
-    if _active(db) == version.id:
+def _activate(db: sqlite3.Connection, activation: Activation) -> bool:
+    version = activation.version
+    _must_exist(db, version)
+    # What was refused or waited is not that any more, whoever made it live.
+    db.execute("UPDATE policy_candidates SET state = 'live' WHERE version_id = ?", (version,))
+    if _active(db) == version:
         return False
     db.execute(
-        "INSERT INTO policy_activations (version_id, activated_at, activated_by, reason) VALUES (?, ?, ?, ?)",
-        (version.id, _stamp(version.created_at), version.created_by, version.reason),
+        "INSERT INTO policy_activations (version_id, activated_at, activated_by, reason, is_rollback)"
+        " VALUES (?, ?, ?, ?, ?)",
+        (version, _stamp(activation.at), activation.who, activation.why, activation.is_rollback),
     )
     return True
+
+
+def _consider(db: sqlite3.Connection, candidate: Considered, activation: Activation | None) -> None:
+    problems = json.dumps([asdict(problem) for problem in candidate.problems], ensure_ascii=False)
+    _must_exist(db, candidate.version)
+    db.execute(
+        "INSERT INTO policy_candidates (version_id, considered_at, state, problems) VALUES (?, ?, ?, ?)",
+        (candidate.version, _stamp(candidate.at), candidate.state, problems),
+    )
+    if activation is not None:
+        _activate(db, activation)
 
 
 def _active(db: sqlite3.Connection) -> str | None:
@@ -79,6 +137,33 @@ def _active(db: sqlite3.Connection) -> str | None:
 def _versions(db: sqlite3.Connection) -> tuple[PolicyVersion, ...]:
     rows = db.execute("SELECT id, created_at, created_by, reason FROM policy_versions ORDER BY rowid")
     return tuple(PolicyVersion(row[0], datetime.fromisoformat(row[1]), row[2], row[3]) for row in rows)
+
+
+def _activations(db: sqlite3.Connection) -> tuple[Activation, ...]:
+    rows = db.execute(
+        "SELECT version_id, activated_at, activated_by, reason, is_rollback FROM policy_activations ORDER BY id"
+    )
+    return tuple(Activation(row[0], datetime.fromisoformat(row[1]), row[2], row[3], bool(row[4])) for row in rows)
+
+
+def _last_considered(db: sqlite3.Connection) -> Considered | None:
+    row = db.execute(
+        "SELECT version_id, considered_at, state, problems FROM policy_candidates ORDER BY id DESC LIMIT 1"
+    ).fetchone()
+    if row is None:
+        return None
+    problems = tuple(Problem(**problem) for problem in json.loads(row[3]))
+    return Considered(row[0], datetime.fromisoformat(row[1]), row[2], problems)
+
+
+def _hashes(db: sqlite3.Connection, versions: Sequence[str]) -> dict[str, dict[str, str]]:
+    wanted = versions or [str(row[0]) for row in db.execute("SELECT id FROM policy_versions")]
+    return {
+        version: dict(
+            db.execute("SELECT path, text_hash FROM policy_files WHERE version_id = ? ORDER BY path", (version,))
+        )
+        for version in wanted
+    }
 
 
 def _files(db: sqlite3.Connection, version: str) -> dict[str, str]:

@@ -64,7 +64,7 @@ class Desk:
         self.scheduler = SendScheduler(self.platform)
         engine = Engine(
             model=self.model,
-            policies=policies,
+            policies=lambda: policies,
             messages=self.messages,
             turns=self.turns,
             schedulers={"shop": self.scheduler},
