@@ -129,7 +129,7 @@ class LivePolicies:
 
     async def standing(self) -> Standing:
         """How the folder stands to what is live."""
-        return await standing(self.versions, self.folder, language=self._language)
+        return await standing(self.versions, self.folder, language=self._language, is_manual=self._is_manual)
 
     async def consider(self, *, again: bool = False) -> bool:
         """Look at the folder, and take it when it is something new that checks. `again`: or what its tests refused.

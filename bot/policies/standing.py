@@ -33,6 +33,8 @@ class Standing:
     changes: tuple[FileChange, ...]
     considered: Considered | None
     """What became of the folder, if what it holds was looked at already."""
+    is_manual: bool = False
+    """What is saved waits until it is activated."""
 
     def words(self) -> str:
         """What an operator should know about it; nothing when the folder is what is live."""
@@ -51,10 +53,11 @@ class Standing:
         since = (
             f"version {short(self.live.version)} was made live by {self.live.who}" if state else "it is not live yet"
         )
-        return f"{self.folder} differs from what is live ({named(self.changes)}): {since}; the next save goes live"
+        then = "waits to be activated" if self.is_manual else "goes live"
+        return f"{self.folder} differs from what is live ({named(self.changes)}): {since}; the next save {then}"
 
 
-async def standing(versions: PolicyVersions, folder: Path, *, language: str) -> Standing:
+async def standing(versions: PolicyVersions, folder: Path, *, language: str, is_manual: bool = False) -> Standing:
     """Compare the folder with what is live. Raises `StorageError`."""
     candidate = await asyncio.to_thread(read_candidate, folder, language=language)
     activations, last = await versions.activations(), await versions.last_considered()
@@ -63,7 +66,7 @@ async def standing(versions: PolicyVersions, folder: Path, *, language: str) -> 
     changes = changed_files(before, hashed(candidate.files))
     if last and last.version != candidate.digest:
         last = None
-    return Standing(folder, candidate, live, changes, last)
+    return Standing(folder, candidate, live, changes, last, is_manual)
 
 
 def hashed(files: Mapping[str, str]) -> dict[str, str]:

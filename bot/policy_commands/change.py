@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from bot.control import Commands, NotListening, ask
-from bot.errors import ControlError, Problem, StorageInUse
+from bot.errors import ControlError, Problem, StorageError, StorageInUse
 from bot.policies.life import Change, LivePolicies
 from bot.settings import Settings
 from bot.storage.database import Database
@@ -51,6 +51,8 @@ async def activate(settings: Settings, version: str, *, why: str, force: bool = 
 
 async def rollback(settings: Settings, *, why: str) -> Change:
     """Go back to the version that was live before. Raises a `ShopdeskError` when there is none."""
+    if not settings.database.exists():
+        raise StorageError(f"There is no {settings.database} yet: nothing was live before.")
     return await _changed(settings, "policies.rollback", who=operator(), why=why)
 
 
