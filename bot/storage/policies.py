@@ -8,7 +8,6 @@ from hashlib import sha256
 
 from bot.errors import StorageError
 from bot.storage.database import Database
-from bot.storage.sections import PolicyIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +25,6 @@ class PolicyVersions:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self.sections = PolicyIndex(database)
 
     async def store(self, files: Mapping[str, str], *, hash: str, at: datetime, who: str, why: str) -> str:
         """Keep a snapshot under its hash; one that is there already stays as it is. Returns the version's id."""
