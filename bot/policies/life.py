@@ -13,6 +13,7 @@ from bot.policies.addresses import link_hosts
 from bot.policies.candidate import Candidate, read_candidate, stored_candidate
 from bot.policies.live import Policies
 from bot.policies.naming import FOLDER, resolve, ways_back
+from bot.policies.prompts import Prompts
 from bot.policies.standing import Standing, standing
 from bot.policies.version import short
 from bot.storage.policies import Activation, CandidateState, Considered, PolicyVersions
@@ -82,6 +83,8 @@ class LivePolicies:
         self._notice = notice
         self._now = now
         self._live: _Live | None = None
+        self._kept: dict[str, _Live] = {}
+        """The live one and the one before it: the way back must not take the time of reading a version in."""
         self._refused: str | None = None
         """Digest of the content that was last found not to check."""
         self._changing = asyncio.Lock()
@@ -95,8 +98,7 @@ class LivePolicies:
         active = await self.versions.active()
         candidate = await self._stored(active) if active else None
         if active and candidate and candidate.prompts:
-            policies = await Policies.prepared(candidate.prompts, self.versions, language=self._language)
-            await self._swap(policies)
+            self._swap(await self._prepared(candidate.prompts, active))
             await self.consider(again=True)
             return
         if active and candidate:
@@ -186,15 +188,15 @@ class LivePolicies:
         assert candidate.prompts
         active, version = await self.versions.active(), candidate.digest
         await self.versions.store(candidate.files, hash=version, at=self._now(), who=who, why=why)
-        policies = await Policies.prepared(candidate.prompts, self.versions, language=self._language)
+        prepared = await self._prepared(candidate.prompts, version)
         problems: tuple[Problem, ...] = ()
         if version != active and not force:
-            problems = tuple(await self._examine(policies))
+            problems = tuple(await self._examine(prepared.policies))
         state: CandidateState = "refused" if problems else "waiting" if waits and version != active else "live"
         activation = Activation(version, self._now(), who, why) if state == "live" else None
         await self.versions.consider(Considered(version, self._now(), state, problems), activation)
         if state == "live":
-            await self._swap(policies)
+            self._swap(prepared)
         elif state == "waiting":
             log.info("policy version %s waits: `shopdesk policies activate %s`", short(version), short(version))
         else:
@@ -206,14 +208,15 @@ class LivePolicies:
     ) -> Change:
         """Make a stored version live, as far as this program can use it."""
         active = await self.versions.active()
-        candidate = await self._stored(version)
-        if candidate.prompts is None:
-            return Change(version, active, candidate.problems)
-        policies = await Policies.prepared(candidate.prompts, self.versions, language=self._language)
-        if examine and (problems := tuple(await self._examine(policies))):
+        if (prepared := self._kept.get(version)) is None:
+            candidate = await self._stored(version)
+            if candidate.prompts is None:
+                return Change(version, active, candidate.problems)
+            prepared = await self._prepared(candidate.prompts, version)
+        if examine and (problems := tuple(await self._examine(prepared.policies))):
             return Change(version, active, problems, may_force=True)
         await self.versions.activate(version, at=self._now(), who=who, why=why, is_rollback=is_rollback)
-        await self._swap(policies)
+        self._swap(prepared)
         return Change(version, active)
 
     async def _in_folder(self) -> Candidate:
@@ -223,12 +226,18 @@ class LivePolicies:
         files = await self.versions.files(version)
         return await asyncio.to_thread(stored_candidate, version, files, language=self._language)
 
-    async def _swap(self, policies: Policies) -> None:
-        before = self._live.policies.version if self._live else None
-        links = await asyncio.to_thread(link_hosts, policies.prompts, self._hosts)
-        self._live = _Live(policies, links)
-        if before not in (None, policies.version):
-            log.info("policy version %s is live", short(policies.version))
+    async def _prepared(self, prompts: Prompts, version: str) -> _Live:
+        def prepare() -> _Live:
+            return _Live(Policies(prompts, version, self._language), link_hosts(prompts, self._hosts))
+
+        return await asyncio.to_thread(prepare)
+
+    def _swap(self, live: _Live) -> None:
+        before, version = self._live, live.policies.version
+        self._live = live
+        self._kept = {one.policies.version: one for one in (before, live) if one}
+        if before and before.policies.version != version:
+            log.info("policy version %s is live", short(version))
 
     def _refuse(self, digest: str, problems: Sequence[Problem]) -> None:
         if digest == self._refused:

@@ -10,7 +10,6 @@ from typing import Literal
 
 from bot.errors import Problem, StorageError
 from bot.storage.database import Database
-from bot.storage.sections import PolicyIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,6 @@ class PolicyVersions:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self.sections = PolicyIndex(database)
 
     async def store(self, files: Mapping[str, str], *, hash: str, at: datetime, who: str, why: str) -> str:
         """Keep a snapshot under its hash; one that is there already stays as it is. Returns the version's id."""

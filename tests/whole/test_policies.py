@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ QUESTION = "Quần áo được đổi trả trong bao nhiêu ngày?"
 async def the_shop(folder: Path) -> Shop:
     """A shop with its page only, its own copy of the sample's prompts, and no model."""
     shutil.copytree(PROMPTS, folder / "prompts")
-    off = {"telegram_bot_token": None, "discord_bot_token": None, "anthropic_api_key": ()}
+    off: dict[str, Any] = {"telegram_bot_token": None, "discord_bot_token": None, "anthropic_api_key": ()}
     async with shop(folder, shopdesk_prompts=folder / "prompts", shopdesk_model="offline", **off) as stage:
         return stage
 

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -160,15 +160,19 @@ async def test_whatever_becomes_of_the_folder_the_old_version_stays_live_and_the
 ) -> None:
     await admin.start()
     file = admin.folder / SYSTEM
-    ruins: dict[str, Callable[[], object]] = {
-        "large": lambda: file.write_bytes(b"x" * 10_000_000),
-        "deleted": lambda: shutil.rmtree(admin.folder),
-        "a file": lambda: (shutil.rmtree(admin.folder), admin.folder.write_text("x")),
-        "link": lambda: (file.unlink(), file.symlink_to("/etc/hostname")),
-        "pipe": lambda: (file.unlink(), os.mkfifo(file)),
-        "bytes": lambda: file.write_bytes(b"\xff\xfe\x00"),
-    }
-    ruins[what]()
+    match what:
+        case "large" | "bytes":
+            file.write_bytes(b"x" * 10_000_000 if what == "large" else b"\xff\xfe\x00")
+        case "deleted" | "a file":
+            shutil.rmtree(admin.folder)
+        case _:
+            file.unlink()
+    if what == "a file":
+        admin.folder.write_text("x")
+    elif what == "link":
+        file.symlink_to("/etc/hostname")
+    elif what == "pipe":
+        os.mkfifo(file)
     assert await admin.live.consider()
     assert admin.days == "7 ngày"
     assert len(admin.told) == 1
@@ -340,11 +344,11 @@ async def test_a_version_that_the_program_cannot_use_any_more_gives_way_to_a_fol
     assert admin.days == "7 ngày"
 
 
-async def test_answers_are_stored_while_ten_thousand_sections_are_taken_over(admin: Admin) -> None:
-    """No other task waits long: reading, checking and indexing are done beside the loop."""
+async def test_other_work_goes_on_while_thousands_of_sections_are_taken_over(admin: Admin) -> None:
+    """No other task waits long: reading, checking and indexing are done on threads."""
     await admin.start()
-    for number in range(10):
-        sections = "".join(f"## Mục {one}\n\nĐổi trả số {one} trong {one} ngày.\n\n" for one in range(1000))
+    for number in range(5):
+        sections = "".join(f"## Mục {one}\n\nĐổi trả số {one} trong {one} ngày.\n\n" for one in range(400))
         admin.write(f"policies/vi/part-{number}.md", f"---\ntitle: Phần {number}\n---\n{sections}")
     taking = asyncio.create_task(admin.live.consider())
     beats = 0
@@ -352,5 +356,5 @@ async def test_answers_are_stored_while_ten_thousand_sections_are_taken_over(adm
         await asyncio.sleep(0)
         beats += 1
     assert taking.result()
-    assert len(admin.live.current().prompts.sections) > 10_000
+    assert len(admin.live.current().prompts.sections) > 2_000
     assert beats > 100

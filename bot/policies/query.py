@@ -1,0 +1,153 @@
+"""What is looked for in the sections for a question: its words as they are meant, and what each is worth."""
+
+from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from itertools import pairwise
+
+from bot.policies.concepts import Concepts
+from bot.policies.spelling import Speller
+from bot.policies.words import Word, words_of
+
+_MAX_CHARS = 4000
+_MAX_WORDS = 64
+# What a term is worth beside a word that tells what the question is about.
+_STOP_WORD = 0.28
+_PAIR = 0.9
+_CONCEPT = 1.1
+_IN_HEADING = 0.45
+_ELSEWHERE = 1.5
+# Of what a word with marks is worth, so much is given to sections that hold it with other marks, or with none.
+_OTHER_MARKS = 0.45
+# A phrase of so many words tells what the question is about, even if each of them may stand in any question.
+_TELLING_PHRASE = 3
+# The questions before count for one that cannot be understood without them; the last of them most.
+_BEFORE = (0.5, 0.2)
+_SHORT = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One word of a question, and what it is worth: 0 for one that may stand in any question."""
+
+    word: Word
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """One term of a question, and the places that it stands for."""
+
+    term: str
+    weight: float
+    places: tuple[int, ...]
+    finds: bool
+    """False: it only adds to the score of sections that other terms have found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question as the index is asked it."""
+
+    places: tuple[Place, ...] = ()
+    sought: tuple[Sought, ...] = ()
+    asks_on: bool = False
+    """It cannot be understood without what was asked before."""
+
+    @property
+    def finds(self) -> bool:
+        """Whether it says anything that a policy could be about."""
+        return any(one.finds for one in self.sought)
+
+    def after(self, before: "Query", weight: float) -> "Query":
+        """This question with an earlier one behind it, which counts less."""
+        shift = len(self.places)
+        places = [Place(place.word, place.weight * weight) for place in before.places]
+        own = {one.term for one in self.sought}
+        sought = [
+            Sought(one.term, one.weight * weight, tuple(place + shift for place in one.places), one.finds)
+            for one in before.sought
+            if one.term not in own
+        ]
+        return Query((*self.places, *places), (*self.sought, *sought), self.asks_on)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads questions. Nothing in them is ever syntax: they are words."""
+
+    speller: Speller
+    concepts: Concepts
+    elsewhere: Concepts
+    stop_words: Collection[str]
+    bare_stop_words: Collection[str]
+    openings: Collection[str]
+    """Words that a question begins with which goes on with an earlier one."""
+    held: AbstractSet[str]
+    """All words and pairs that stand in a section."""
+
+    def read(self, text: str, before: Sequence[str] = ()) -> Query:
+        """What to look for. Of a very long text only the beginning is looked at.
+
+        `before` are the questions before it, oldest first; they count only if it needs them.
+        """
+        query = self._read(text)
+        if query.asks_on:
+            for earlier, weight in zip(reversed(before), _BEFORE, strict=False):
+                query = query.after(self._read(earlier), weight)
+        return query
+
+    def _read(self, text: str) -> Query:
+        typed = words_of(text[:_MAX_CHARS], at_most=_MAX_WORDS)
+        bare = not any(one.is_marked for one in typed)
+        meant = self.speller.meant(typed)
+        words = [one for one, _ in meant]
+        places = [Place(one, 0.0 if self._stops(one, bare) else sure) for one, sure in meant]
+        outside = self._outside(words, bare)
+        for number in outside:
+            places[number] = Place(words[number], _ELSEWHERE)
+        sought = [one for one in self._sought(places, bare) if not outside.issuperset(one.places)]
+        sought += [
+            Sought(f"^{one.term}", one.weight * _IN_HEADING, one.places, one.finds)
+            for one in sought
+            if one.term[0] != "="
+        ]
+        telling = sum(place.weight > 0 for place in places)
+        asks_on = telling <= _SHORT or any(one.folded in self.openings for one in words[:1])
+        return Query(tuple(places), tuple(sought), asks_on)
+
+    def _stops(self, one: Word, bare: bool) -> bool:
+        if one.folded.isdigit():
+            return len(one.folded) == 1
+        return one.folded in self.bare_stop_words if bare else one.exact in self.stop_words
+
+    def _outside(self, words: Sequence[Word], bare: bool) -> set[int]:
+        """The places of words that say that the question is about no shop: unless one of its sections says them."""
+        return {
+            place
+            for found in self.elsewhere.found_in(words, bare=bare)
+            if not set(_pairs(words[found.start : found.end])) <= self.held
+            for place in range(found.start, found.end)
+        }
+
+    def _sought(self, places: Sequence[Place], bare: bool) -> Iterator[Sought]:
+        for number, place in enumerate(places):
+            one, tells, weight = place.word, place.weight > 0, place.weight or _STOP_WORD
+            if one.is_marked and not bare:
+                yield Sought(f"={one.exact}", weight * (1 - _OTHER_MARKS), (number,), tells)
+                weight *= _OTHER_MARKS
+            yield Sought(one.folded, weight, (number,), tells)
+        for number, (first, second) in enumerate(pairwise(places)):
+            if first.weight or second.weight:
+                weight = _PAIR * ((first.weight or _STOP_WORD) + (second.weight or _STOP_WORD)) / 2
+                yield Sought(f"{first.word.folded} {second.word.folded}", weight, (number, number + 1), True)
+        for found in self.concepts.found_in([place.word for place in places], bare=bare):
+            covered = tuple(range(found.start, found.end))
+            tells = len(covered) >= _TELLING_PHRASE or any(places[number].weight for number in covered)
+            yield Sought(found.term, _CONCEPT, covered, tells)
+
+
+def _pairs(words: Sequence[Word]) -> list[str]:
+    if len(words) == 1:
+        return [words[0].folded]
+    return [f"{one.folded} {two.folded}" for one, two in pairwise(words)]
