@@ -2,6 +2,7 @@
 
 import asyncio
 import difflib
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -95,9 +96,8 @@ def rows(prompts: Prompts, language: str) -> tuple[PolicyRow, ...]:
     for name in names:
         sections = [section for section in prompts.sections if section.policy.partition("/")[2] == name]
         title = next((section.title for section in sections if section.language == language), sections[0].title)
-        counts = {each: sum(section.language == each for section in sections) for each in prompts.sentences}
-        counts |= {section.language: counts.get(section.language, 0) for section in sections}
-        found.append(PolicyRow(name, title, {each: count for each, count in sorted(counts.items()) if count}))
+        counts = Counter(section.language for section in sections)
+        found.append(PolicyRow(name, title, dict(sorted(counts.items()))))
     return tuple(found)
 
 
