@@ -15,9 +15,12 @@ from bot.settings import Settings
 from bot.storage.database import Database
 from bot.storage.lock import locked
 from bot.storage.policies import PolicyVersions
+from bot.text import clean, one_line
 
 _TRIES, _PAUSE = 30, 0.1
 """A program that begins has the lock before it listens."""
+_LONGEST = 200
+"""Characters of a reason."""
 
 
 def policies_of(settings: Settings, versions: PolicyVersions) -> LivePolicies:
@@ -35,11 +38,11 @@ def commands_of(policies: LivePolicies) -> Commands:
     """What a program that runs can be asked to do with its policies."""
 
     async def activate(arguments: Mapping[str, Any]) -> Any:
-        name, who, why = (str(arguments[key]) for key in ("version", "who", "why"))
-        return asdict(await policies.activate(name, who=who, why=why, force=bool(arguments["force"])))
+        name, force = str(arguments["version"]), bool(arguments["force"])
+        return asdict(await policies.activate(name, **_by(arguments), force=force))
 
     async def rollback(arguments: Mapping[str, Any]) -> Any:
-        return asdict(await policies.rollback(who=str(arguments["who"]), why=str(arguments["why"])))
+        return asdict(await policies.rollback(**_by(arguments)))
 
     return {"policies.activate": activate, "policies.rollback": rollback}
 
@@ -87,6 +90,11 @@ async def _alone(settings: Settings) -> AsyncIterator[LivePolicies]:
             yield policies_of(settings, PolicyVersions(database))
         finally:
             await database.close()
+
+
+def _by(arguments: Mapping[str, Any]) -> dict[str, str]:
+    """Who and why, each as one line: the history shows them so."""
+    return {key: one_line(clean(str(arguments[key])), _LONGEST) for key in ("who", "why")}
 
 
 def _change(value: Any) -> Change:

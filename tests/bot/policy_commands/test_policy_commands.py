@@ -204,9 +204,10 @@ def test_activation_needs_a_reason_and_a_version_that_exists(edited: Terminal) -
     assert (unknown.exit_code, "There is no policy version 0123abcd. The last ones are" in unknown.stderr) == (2, True)
     same = edited.type("activate", "live", "--reason", "x")
     assert (same.exit_code, same.stdout) == (0, f"Version {short(edited.live())} is live already.\n")
-    done = edited.json("activate", "live~1", "--reason", "lại")
+    done = edited.json("activate", "live~1", "--reason", "lại\n\x1b[31m như cũ")
     assert done["changed"] is True
     assert edited.live() == done["version"]
+    assert edited.type("history").stdout.count(": lại [31m như cũ\n") == 1
 
 
 def test_a_folder_that_does_not_check_is_not_activated(edited: Terminal) -> None:
