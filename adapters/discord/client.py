@@ -25,6 +25,18 @@ _SYNC_TIMEOUT = 8.0
 class Listener(Protocol):
     """Takes what people do on Discord."""
 
+    def begin_session(self, client: discord.Client) -> None:
+        """Discord repeats nothing of what came before."""
+        ...
+
+    def server_is_here(self, client: discord.Client, guild: discord.Guild) -> None:
+        """Its channels are known from now on."""
+        ...
+
+    def all_are_here(self, client: discord.Client) -> None:
+        """So are all servers."""
+        ...
+
     def hear(self, client: discord.Client, message: discord.Message, *, edited: bool) -> None: ...
 
     async def take(self, interaction: discord.Interaction, command: Command | None, text: str) -> None: ...
@@ -94,6 +106,16 @@ class DeskClient(discord.Client):
     async def on_connect(self) -> None:
         self._came_back()
         self._on_online()
+        self._listener.begin_session(self)
+
+    async def on_guild_available(self, guild: discord.Guild) -> None:
+        self._listener.server_is_here(self, guild)
+
+    async def on_guild_join(self, guild: discord.Guild) -> None:
+        self._listener.server_is_here(self, guild)
+
+    async def on_ready(self) -> None:
+        self._listener.all_are_here(self)
 
     async def on_resumed(self) -> None:
         self._came_back()
