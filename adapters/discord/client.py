@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import discord
 import yarl
@@ -102,6 +102,11 @@ class DeskClient(discord.Client):
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
         if not initial:
             await asyncio.sleep(self._reidentify_after)
+
+    def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
+        # The task of discord.py 2.7.1 that waits for all servers outlives its client, and trips over that it is closed.
+        if not self.is_closed():
+            super().dispatch(event, *args, **kwargs)
 
     async def on_connect(self) -> None:
         self._came_back()
