@@ -81,10 +81,13 @@ class Incoming:
             return
         if not edited:
             self._missed.comes(client, message)
-        if self._missed.is_behind(message.channel.id):
-            return
+            if self._missed.is_behind(message.channel.id):
+                return
         if not self._deliveries.add(message.channel.id, lambda: self._hand_on(client, message, me, edited=edited)):
-            self._missed.falls_behind(client, message)
+            if edited:
+                log.error("The edit of message %s is not taken: too many wait already", message.id)
+            else:
+                self._missed.falls_behind(client, message)
 
     async def _hand_on_missed(self, client: discord.Client, message: discord.Message) -> None:
         me = client.user

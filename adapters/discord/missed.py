@@ -1,9 +1,9 @@
 """What was written while nobody listened: read back from Discord's history when a session begins.
 
 A session that is resumed needs none of this: Discord sends what it missed. Three things are not found: a
-slash command, which must be answered within seconds; what somebody writes in private who was never answered
-there before, since Discord lists no direct conversations; and threads that were closed before the program
-ended, opened again and closed again while it was away. An edit of a message that was stored before is not looked for.
+slash command, which must be answered within seconds; what somebody writes in private who was never heard
+there before, since Discord lists no direct conversations; and a closed thread in which nothing was heard before,
+opened and closed again while nobody listened. An edit of a message that was stored before is not looked for.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ _PAGE = 100
 _MOST_CHANNELS = 200
 _MOST_DIRECT = 100
 _MOST_CLOSED_THREADS = 20
-_AT_ONCE = 2
+_AT_ONCE = 3
 _LONGEST_PAUSE = 30.0
 _SERVER = "server:"
 _UNKNOWN_CHANNEL = 10003
@@ -66,6 +66,7 @@ class Missed:
         self._looked_at: set[int] = set()
         self._asked: set[int] = set()
         self._not_taken: set[int] = set()
+        self._not_found_out: set[str] = set()
         self._behind: dict[int, Callable[[], bool]] = {}
 
     def begin_session(self, client: discord.Client) -> None:
@@ -73,6 +74,7 @@ class Missed:
         self._looked_at.clear()
         self._asked.clear()
         self._not_taken.clear()
+        self._not_found_out.clear()
         for place in self._places.newest(_MOST_DIRECT, prefix=DIRECT):
             self._ask(client, place)
 
@@ -92,6 +94,11 @@ class Missed:
                 self._ask(client, place_of(channel), channel)
         # In a server that is new to us nothing before this moment was meant for us.
         self._places.reached(_server(guild), max([guild.id, *newest.values()]))
+        # Whether somebody who writes in private is staff could not be said before all servers were here.
+        for place in self._not_found_out.copy():
+            self._not_found_out.discard(place)
+            self._asked.discard(_id(place))
+            self._ask(client, place)
 
     def all_are_here(self, client: discord.Client) -> None:
         """All servers have been told of: what is in none of their lists may be a thread that was closed meanwhile."""
@@ -162,16 +169,14 @@ class Missed:
 
     def _ask(self, client: discord.Client, place: str, channel: discord.abc.Snowflake | None = None) -> None:
         """Read a place back, once in a session, before anything that comes in there from now on."""
-        channel_id = int(place.removeprefix(DIRECT))
+        channel_id = _id(place)
         if channel_id not in self._asked:
             self._asked.add(channel_id)
             if not self._add(client, place, channel, self._places.mark(place) or 0):
                 self._behind[channel_id] = partial(self._add, client, place, channel, 0)
 
     def _add(self, client: discord.Client, place: str, channel: discord.abc.Snowflake | None, after: int) -> bool:
-        return self._deliveries.add(
-            int(place.removeprefix(DIRECT)), partial(self._read_back, client, place, channel, after)
-        )
+        return self._deliveries.add(_id(place), partial(self._read_back, client, place, channel, after))
 
     async def _read_back(
         self, client: discord.Client, place: str, channel: discord.abc.Snowflake | None, after: int
@@ -190,6 +195,8 @@ class Missed:
                 except PlatformError as exc:
                     if pause is None:
                         log.warning("What was missed in channel %s was not found out: %s", _id(place), exc)
+                        self._not_found_out.add(place)
+                        self._not_taken.add(_id(place))
                         return
                     asked = exc.retry_after if isinstance(exc, RateLimited) else 0.0
                     await asyncio.sleep(max(pause, min(asked, _LONGEST_PAUSE)))
@@ -203,16 +210,21 @@ class Missed:
             return
         oldest = discord.utils.time_snowflake(self._now() - OLDEST)
         after = max(after, self._places.mark(place) or 0, oldest)
+        last = getattr(channel, "last_message_id", None) or 0
         for _ in range(MOST_MESSAGES // _PAGE):
             page = await self._calls.make(_page(channel, after), where)
             for message in page:
                 await self._hand_on(client, message)
                 after = message.id
-                if channel.id not in self._not_taken and self._places.mark(place) is not None:
-                    self._places.reached(place, after)
+                self._read_to(place, after)
             if len(page) < _PAGE:
+                self._read_to(place, last)  # it may have been deleted
                 return
         log.warning("Channel %s: only the first %s messages that were missed are read", _id(place), MOST_MESSAGES)
+
+    def _read_to(self, place: str, message_id: int) -> None:
+        if _id(place) not in self._not_taken and self._places.mark(place) is not None:
+            self._places.reached(place, message_id)
 
 
 async def _page(channel: Messageable, after: int) -> list[discord.Message]:
@@ -223,7 +235,10 @@ async def _page(channel: Messageable, after: int) -> list[discord.Message]:
 
 def _is_visible(channel: Messageable) -> bool:
     permissions = _permissions(channel)
-    return permissions is None or permissions.view_channel
+    if permissions is None:
+        return True
+    spoken = isinstance(channel, discord.VoiceChannel | discord.StageChannel)
+    return permissions.view_channel and (permissions.connect or not spoken)
 
 
 def _may_be_read(channel: Messageable) -> bool:

@@ -15,6 +15,7 @@ from bot.chat import InboundMessage, OutboundMessage, UnreadableUpdate
 from bot.errors import StorageFull
 from tests.adapters.discord.conftest import Desk, door_for, running
 from tests.servers.discord import Channel, DiscordServer
+from tests.words import eventually
 
 HISTORY = r"^/channels/\d+/messages$"
 
@@ -117,6 +118,20 @@ async def test_what_was_not_meant_for_the_bot_is_left_alone_and_not_read_twice(s
     async with listening(server, notebook) as desk:
         await all_read(desk)
     assert server.calls("GET", f"/channels/{server.general.id}/messages$") == []
+
+
+async def test_what_was_deleted_meanwhile_is_not_looked_for_again(server: DiscordServer) -> None:
+    notebook = Notebook()
+    async with known(server, notebook):
+        pass
+    server.staff.delete(server.staff.write(server.general, "thôi khỏi"))
+    for _ in range(2):
+        async with listening(server, notebook) as desk:
+            await server.wait_for(lambda: server.calls("GET", f"/channels/{server.general.id}/messages$"))
+            server.staff.write(server.thread, "sau")
+            await desk.next()
+            await eventually(lambda: notebook.marks[str(server.general.id)] == str(server.general.messages[-1].id))
+    assert len(server.calls("GET", f"/channels/{server.general.id}/messages$")) == 1
 
 
 async def test_quiet_channels_cost_no_call(server: DiscordServer) -> None:
@@ -301,6 +316,19 @@ async def test_a_history_that_fails_is_asked_for_again(server: DiscordServer, fa
     server.fault("GET", path, **fault)
     async with listening(server, notebook) as desk:
         await server.wait_for(lambda: texts(desk, server.general) == ["lỡ", "lỡ nữa"])
+
+
+async def test_what_was_written_in_private_waits_until_it_is_known_who_is_staff(server: DiscordServer) -> None:
+    notebook = Notebook()
+    async with known(server, notebook):
+        pass
+    server.staff.dm("lỡ")
+    server.gateway.withhold_guilds = True
+    async with listening(server, notebook) as desk:
+        # Asked for, and again after each pause, which are nothing here.
+        await server.wait_for(lambda: len(server.calls("GET", f"/channels/{server.staff.direct.id}/messages$")) == 3)
+        server.gateway.send_guilds()
+        await server.wait_for(lambda: texts(desk, private(server)) == ["lỡ"])
 
 
 async def test_more_than_there_is_room_for_waits_on_discord(server: DiscordServer) -> None:
