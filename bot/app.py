@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
@@ -19,7 +20,7 @@ from adapters.discord.platform import DiscordPlatform
 from adapters.telegram.platform import TelegramPlatform
 from adapters.telegram.webhook import Webhook
 from adapters.web.platform import WebPlatform
-from bot.chat import ChatPlatform, Receive
+from bot.chat import Bookmarks, ChatPlatform, Receive
 from bot.control import Control
 from bot.engine.engine import Engine
 from bot.errors import AccountRejected, PlatformError, SettingsError
@@ -35,6 +36,7 @@ from bot.policies.watch import FolderWatch
 from bot.policy_commands.change import commands_of, policies_of
 from bot.scheduler import SendScheduler
 from bot.settings import Settings
+from bot.storage.bookmarks import StoredBookmarks
 from bot.storage.daily import DailyBackup
 from bot.storage.database import Database
 from bot.storage.lock import locked
@@ -79,6 +81,8 @@ class Shop:
     messages: Messages
     turns: Turns
     outbox: Outbox
+    bookmarks: Callable[[str], Bookmarks]
+    """Those of the platform with this name."""
     policies: LivePolicies
     model: ChatModel
 
@@ -261,7 +265,16 @@ async def _opened(settings: Settings) -> AsyncIterator[Shop]:
         model = model_of(settings, policies)
         try:
             timezone = ZoneInfo(settings.shopdesk_timezone)
-            yield Shop(settings, timezone, Messages(database), Turns(database), Outbox(database), policies, model)
+            yield Shop(
+                settings=settings,
+                timezone=timezone,
+                messages=Messages(database),
+                turns=Turns(database),
+                outbox=Outbox(database),
+                bookmarks=partial(StoredBookmarks, database),
+                policies=policies,
+                model=model,
+            )
         finally:
             await model.close()
     finally:
@@ -301,6 +314,7 @@ def platforms_of(shop: Shop, readiness: Readiness) -> list[ChatPlatform]:
                 descriptions=command_descriptions(shop.policies.current(), _STAFF_COMMANDS),
                 may_link=shop.policies.may_link,
                 sentence=shop.policies.sentence,
+                bookmarks=shop.bookmarks("discord"),
             )
         )
     webhook = telegram.webhook_route() if telegram else None
