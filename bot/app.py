@@ -1,14 +1,12 @@
 """The composition root: builds everything from the settings, and is the only importer of `adapters/`."""
 
 import asyncio
-import gc
 import logging
 import math
 import random
-import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from zoneinfo import ZoneInfo
@@ -34,6 +32,7 @@ from bot.policies.live import Policies
 from bot.policies.version import short
 from bot.policies.watch import FolderWatch
 from bot.policy_commands.change import commands_of, policies_of
+from bot.process import on_signals, raise_file_limit, settle_memory
 from bot.scheduler import SendScheduler
 from bot.settings import Settings
 from bot.storage.bookmarks import StoredBookmarks
@@ -44,11 +43,6 @@ from bot.storage.messages import Messages
 from bot.storage.outbox import Outbox
 from bot.storage.policies import PolicyVersions
 from bot.storage.turns import Turns
-
-try:
-    import resource
-except ImportError:  # Windows
-    resource = None  # type: ignore[assignment]
 
 log = logging.getLogger(__name__)
 
@@ -105,8 +99,8 @@ async def run(
     `announce` is given the lines that tell the operator what is on, what is off and why. Raises a
     `ShopdeskError` with one sentence when it cannot start, or when every platform refuses the account.
     """
-    stop = stop or _on_signals()
-    _raise_file_limit()
+    stop = stop or on_signals()
+    raise_file_limit()
     async with opened(settings) as shop:
         doors: dict[str, Door] = {}
         for platform in platforms_of(shop, lambda: {name: door.state for name, door in doors.items()}):
@@ -121,35 +115,9 @@ async def run(
             announce(line)
         if words := (await shop.policies.standing()).words():
             announce(_line("policies", "note", words))
-        # What is imported stays: without this every full collection looks at all of it, 0.1 s at a time.
-        gc.collect()
-        gc.freeze()
-        # What a reply consists of lives for seconds: looked at rarely, it is mostly gone by then.
-        gc.set_threshold(5_000, 20, 100)
+        settle_memory()
         backups = DailyBackup(settings.database, keep=settings.shopdesk_backup_keep)
         await serve(shop, doors, stop, announce, beside=[backups.run, *beside_of(shop)], grace=grace)
-
-
-def _raise_file_limit() -> None:
-    """Every visitor and every stream is an open file: take as many as the system lets us."""
-    if resource is not None:
-        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        with suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-def _on_signals() -> asyncio.Event:
-    """Set by the first SIGINT or SIGTERM; a second one ends the program at once, as if there were no handler."""
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
-
-    def first(number: int) -> None:
-        stop.set()
-        loop.remove_signal_handler(number)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with suppress(NotImplementedError):  # Windows: Ctrl-C arrives as KeyboardInterrupt
-            loop.add_signal_handler(number, first, number)
-    return stop
 
 
 async def chat(settings: Settings) -> None:
