@@ -177,7 +177,7 @@ async def serve(
         timezone=shop.timezone,
         growing_mark=shop.settings.shopdesk_growing_mark,
     )
-    inbox = Inbox(shop.messages, engine, platforms=doors.keys())
+    inbox = Inbox(shop.messages, engine, platforms=doors.keys(), burst_wait=shop.settings.shopdesk_burst_wait)
     create = asyncio.create_task
     listening = [create(keep_open(door, doors, inbox.receive, announce)) for door in doors.values()]
     working = [create(inbox.run()), *(create(door.scheduler.run()) for door in doors.values())]

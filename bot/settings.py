@@ -69,6 +69,7 @@ class Settings(BaseSettings):
     shopdesk_link_hosts: Names = ()
     shopdesk_timezone: str = "Asia/Ho_Chi_Minh"
     shopdesk_growing_mark: str = ""
+    shopdesk_burst_wait: float = Field(default=0.7, ge=0, le=10, allow_inf_nan=False)
     shopdesk_log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @model_validator(mode="before")
