@@ -17,7 +17,7 @@ _LONGEST = 2.0
 
 _MOST_CHARACTERS = 60
 _MOST_WORDS = 2
-_MOST_GREETING_WORDS = 6
+_MOST_GREETING_WORDS = 8
 _WORD = regex.compile(r"[\p{Latin}\p{M}]{1,12}")
 _AROUND = regex.compile(r"^[\p{P}\p{S}\p{Cf}\uFE0F]+|[\p{P}\p{S}\p{Cf}\uFE0F]+$")
 _MEANT = frozenset("?？؟❓❔⁉#@/&%$€₫")
