@@ -112,9 +112,7 @@ class Inbox:
             )
         if message.command != "stop":
             self._arrived.setdefault(received.inbox_id, self._clock())
-            self._wake(received.conversation_id)
-            if (arrivals := self._arrivals.get(received.conversation_id)) and not self._draining:
-                arrivals.tell(received.inbox_id, message)
+            self._notify(received.conversation_id, received.inbox_id, message)
 
     async def drain(self, seconds: float) -> int:
         """Begin no more turns and let the running ones end, for so many seconds at most. How many did not."""
@@ -137,10 +135,17 @@ class Inbox:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _wake(self, conversation_id: int) -> None:
+    def _notify(self, conversation_id: int, inbox_id: int, message: InboundMessage) -> None:
+        """Something new is stored: whoever works on this conversation has to look again."""
         self._woken.add(conversation_id)
         if nap := self._naps.get(conversation_id):
             nap.cancel()
+        if (arrivals := self._arrivals.get(conversation_id)) and not self._draining:
+            arrivals.tell(inbox_id, message)
+        self._wake(conversation_id)
+
+    def _wake(self, conversation_id: int) -> None:
+        """Have somebody work on this conversation."""
         if conversation_id not in self._workers and not self._draining:
             task = asyncio.create_task(self._work(conversation_id), name=f"conversation-{conversation_id}")
             self._workers[conversation_id] = task
