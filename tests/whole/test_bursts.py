@@ -149,7 +149,7 @@ async def test_a_hundred_messages_of_one_customer_cost_few_requests(stage: Shop)
     assert len(stage.telegram.texts(lan.chat_id)) <= 2
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(90)
 async def test_what_had_joined_before_a_kill_is_one_turn_after_the_next_start(tmp_path: Path) -> None:
     async with shop(tmp_path, discord_bot_token=None, shopdesk_web="off") as stage:
         stage.script = {"#kill": NEVER}
@@ -163,5 +163,6 @@ async def test_what_had_joined_before_a_kill_is_one_turn_after_the_next_start(tm
             await program.kill()
         stage.script = {}
         async with running(stage):
-            await reads(stage, lan.chat_id, echo("một #kill-1\nhai #kill-2"))
+            whole = [echo("một #kill-1\nhai #kill-2")]
+            await stage.telegram.wait_for(lambda: stage.telegram.texts(lan.chat_id) == whole, timeout=40)
             await eventually(lambda: stage.rows("SELECT count(DISTINCT answered_by) FROM inbox") == [(1,)])
