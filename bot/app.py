@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequenc
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
@@ -20,7 +21,7 @@ from adapters.discord.platform import DiscordPlatform
 from adapters.telegram.platform import TelegramPlatform
 from adapters.telegram.webhook import Webhook
 from adapters.web.platform import WebPlatform
-from bot.chat import ChatPlatform, Receive
+from bot.chat import Bookmarks, ChatPlatform, Receive
 from bot.engine.engine import Engine
 from bot.errors import AccountRejected, PlatformError, SettingsError
 from bot.inbox import Inbox
@@ -34,6 +35,7 @@ from bot.policies.live import Policies
 from bot.policies.version import short
 from bot.scheduler import SendScheduler
 from bot.settings import Settings
+from bot.storage.bookmarks import StoredBookmarks
 from bot.storage.daily import DailyBackup
 from bot.storage.database import Database
 from bot.storage.lock import locked
@@ -78,6 +80,8 @@ class Shop:
     messages: Messages
     turns: Turns
     outbox: Outbox
+    bookmarks: Callable[[str], Bookmarks]
+    """Those of the platform with this name."""
     policies: Policies
     model: ChatModel
     links: LinkHosts
@@ -258,7 +262,15 @@ async def _opened(settings: Settings) -> AsyncIterator[Shop]:
             links = link_hosts(policies.prompts, settings.shopdesk_link_hosts)
             timezone = ZoneInfo(settings.shopdesk_timezone)
             yield Shop(
-                settings, timezone, Messages(database), Turns(database), Outbox(database), policies, model, links
+                settings=settings,
+                timezone=timezone,
+                messages=Messages(database),
+                turns=Turns(database),
+                outbox=Outbox(database),
+                bookmarks=partial(StoredBookmarks, database),
+                policies=policies,
+                model=model,
+                links=links,
             )
         finally:
             await model.close()
@@ -299,6 +311,7 @@ def platforms_of(shop: Shop, readiness: Readiness) -> list[ChatPlatform]:
                 descriptions=command_descriptions(shop.policies, _STAFF_COMMANDS),
                 may_link=shop.links.allow,
                 sentence=shop.policies.sentence,
+                bookmarks=shop.bookmarks("discord"),
             )
         )
     webhook = telegram.webhook_route() if telegram else None

@@ -36,6 +36,7 @@ API = "/api/v10"
 MESSAGE_CONTENT_FLAG = 1 << 19
 LIMITED = (
     ("POST", re.compile(r"/channels/(\d+)/messages$"), "create-message"),
+    ("GET", re.compile(r"/channels/(\d+)/messages$"), "list-messages"),
     ("PATCH", re.compile(r"/channels/(\d+)/messages/\d+$"), "edit-message"),
     ("POST", re.compile(r"/channels/(\d+)/typing$"), "typing"),
     ("POST", re.compile(r"/webhooks/\d+/([^/]+)$"), "webhook"),
