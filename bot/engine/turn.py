@@ -40,6 +40,8 @@ class RunningTurn:
     finished: Finished | None = None
     usage: Usage | None = None
     cited: dict[str, None] = field(default_factory=dict)
+    hands_over: bool = False
+    """What is said is that a person will look at it."""
     stopped: bool = False
     is_queued: bool = False
     """It waits until another answer has been written."""
