@@ -7,5 +7,6 @@ ALTER TABLE turns ADD COLUMN preface TEXT NOT NULL DEFAULT '';
 -- When this customer was last asked to excuse a long wait: that counts for all that was written before.
 ALTER TABLE conversations ADD COLUMN apologised_at TEXT;
 
--- How many sends under this key were made again although it is not known whether they were applied.
+-- Sends under this key of which nobody knows whether they were applied; one that is under way is one of them.
 ALTER TABLE outbox ADD COLUMN doubts INTEGER NOT NULL DEFAULT 0;
+UPDATE outbox SET doubts = 1 WHERE message_id IS NULL;
