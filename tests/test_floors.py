@@ -42,6 +42,7 @@ FLOORS: dict[str, tuple[int, str]] = {
     "bot.connections": (5, "root"),
     "bot.init": (5, "root"),
     "bot.envfile": (5, "root"),
+    "bot.stats": (5, "root"),
     "bot.logs": (5, "root"),
     "bot.__main__": (5, "root"),
 }
