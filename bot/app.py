@@ -21,8 +21,8 @@ from adapters.telegram.platform import TelegramPlatform
 from adapters.telegram.webhook import Webhook
 from adapters.web.platform import WebPlatform
 from bot.chat import ChatPlatform, Receive
-from bot.engine.engine import Engine, EngineLimits
-from bot.engine.late import Lateness
+from bot.engine.engine import Engine
+from bot.engine.limits import EngineLimits, Lateness
 from bot.errors import AccountRejected, PlatformError, SettingsError
 from bot.inbox import Inbox
 from bot.links import LinkHosts
@@ -179,7 +179,7 @@ async def serve(
         limits=EngineLimits(lateness=Lateness(shop.settings.stale_after, shop.settings.shopdesk_stale)),
         growing_mark=shop.settings.shopdesk_growing_mark,
     )
-    inbox = Inbox(shop.messages, engine, platforms=doors.keys())
+    inbox = Inbox(shop.messages, engine, platforms=doors.keys(), burst_wait=shop.settings.shopdesk_burst_wait)
     create = asyncio.create_task
     listening = [create(keep_open(door, doors, inbox.receive, announce)) for door in doors.values()]
     working = [create(inbox.run()), *(create(door.scheduler.run()) for door in doors.values())]

@@ -75,6 +75,7 @@ class Settings(BaseSettings):
     shopdesk_growing_mark: str = ""
     shopdesk_stale: Literal["answer", "person"] = "answer"
     shopdesk_stale_after: str = "6h"
+    shopdesk_burst_wait: float = Field(default=0.7, ge=0, le=10, allow_inf_nan=False)
     shopdesk_log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @model_validator(mode="before")

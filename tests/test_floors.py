@@ -25,6 +25,7 @@ FLOORS: dict[str, tuple[int, str]] = {
     "bot.llm.base": (1, "llm"),
     "bot.reply": (2, "reply"),
     "bot.outbox": (2, "outbox"),
+    "bot.bursts": (2, "bursts"),
     "bot.scheduler": (2, "scheduler"),
     "bot.policies": (2, "policies"),
     "bot.llm.offline": (2, "offline"),

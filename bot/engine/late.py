@@ -1,22 +1,12 @@
 """What is done about messages that have waited for hours, because the program or its line was down."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal
 
+from bot.engine.limits import Lateness
 from bot.engine.turn import RunningTurn
 from bot.storage.messages import StoredMessage
 from bot.storage.turns import Turns
-
-
-@dataclass(frozen=True, slots=True)
-class Lateness:
-    """From how long a wait on a customer is asked to excuse it, and whether he gets his answer then or is told
-    that a person will look at it. Staff always get their answer."""
-
-    after: timedelta = timedelta.max
-    then: Literal["answer", "person"] = "answer"
 
 
 class Late:

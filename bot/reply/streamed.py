@@ -107,6 +107,10 @@ class StreamedReply:
         self._has_words = self._has_words or not text.isspace()
         self._news = True
 
+    def hang_on(self, reply_to: str | None) -> None:
+        """From now on this is the `reply_to` of what is sent."""
+        self._reply_to = reply_to
+
     def restart(self) -> None:
         """Forget the text so far: another answer follows, in the messages that were sent already."""
         if self._ended:
@@ -156,6 +160,18 @@ class StreamedReply:
     def first_visible_at(self) -> float | None:
         """When the first words of the answer were shown, on the scheduler's clock; a `show` does not count."""
         return self._first_visible_at
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether words of an answer are visible, or may be: they are on their way, or were in a call that nobody
+        knows the outcome of. A `show` does not count."""
+        call = self._in_flight
+        return (
+            self._first_visible_at is not None
+            or (call is not None and not self._is_sentence(call))
+            or any(slot.attempts - {self._sentence} for slot in self._slots)
+            or self._answers()
+        )
 
     @property
     def refused(self) -> bool:
@@ -264,7 +280,7 @@ class StreamedReply:
         slot.shown = call.message if is_sure else None
         slot.vanished = False
         self._news = True
-        if call.message.growing and call.message.text == self._sentence:
+        if self._is_sentence(call):
             return
         self._visible = max(self._visible, self._taken)
         if self._first_visible_at is None:
@@ -303,6 +319,9 @@ class StreamedReply:
     @property
     def _source(self) -> str:
         return self._preface + self.text if self._preface else self.text
+
+    def _is_sentence(self, call: ReplyCall) -> bool:
+        return call.message.growing and call.message.text == self._sentence
 
     def _answers(self) -> bool:
         """Whether words of an answer (perhaps of one that was given up) are visible."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bot.backlog import AT_ONCE, Backlog, failures_of
+from bot.bursts import Arrivals
 from bot.chat import Address, InboundMessage, MessageRef
 from bot.errors import StorageFull
 from bot.inbox import Inbox
@@ -221,7 +222,7 @@ class Handler:
         self.running: set[str] = set()
         self.fail_to_give_up = False
 
-    async def answer(self, conversation: Conversation, messages: Sequence[StoredMessage]) -> None:
+    async def answer(self, conversation: Conversation, messages: Sequence[StoredMessage], arrivals: Arrivals) -> None:
         chat = conversation.address.chat_id
         self.running.add(chat)
         if event := self.hold.get(chat):

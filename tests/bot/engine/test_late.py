@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from bot.chat import Attachment
-from bot.engine.engine import EngineLimits
-from bot.engine.late import Lateness
+from bot.engine.limits import EngineLimits, Lateness
 from bot.errors import ModelUnavailable
 from bot.storage.database import Database
 from bot.storage.messages import Messages
