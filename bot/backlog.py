@@ -8,8 +8,9 @@ message killed the program gets its answer, and the one that does kill it is fou
 import asyncio
 import logging
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
 from itertools import groupby
 
 from bot.errors import StorageError
@@ -18,7 +19,8 @@ from bot.storage.messages import Messages, Waiting
 log = logging.getLogger(__name__)
 
 AT_ONCE = 500
-"""As many conversations as the engine streams answers: nobody who writes now queues behind more than that."""
+"""As many conversations of a platform as the engine streams answers: nobody who writes now queues behind more, and
+a platform that is down keeps nobody on another one waiting."""
 _SUSPECT = 2
 """So many starts ended with a kill while it was being answered: a kill may be why, or because of it."""
 _COMPANY = (125, 30, 8)
@@ -26,6 +28,9 @@ _COMPANY = (125, 30, 8)
 _QUIET = 10.0
 """Seconds that the program has run before one is taken up alone: until then all others were answered, and a
 program that is killed for another reason every few seconds accuses nobody."""
+_PATIENCE = 300.0
+"""Seconds that suspects wait for the others: answers to a platform that is down have no end."""
+_SUSPECTS = "suspects"
 _GIVEN_UP = 10
 """After so many tries (five of them alone) the customer is told that there is no answer."""
 _LEFT = 12
@@ -52,7 +57,8 @@ class Backlog:
         self._began = clock()
         self._loaded = self._closed = False
         self._held: set[int] = set()
-        self._running: dict[int, int] = {}  # conversation → its tries
+        self._running: dict[int, Waiting] = {}
+        self._lanes: Counter[str] = Counter()  # how many of these are in each lane: a platform's, or the suspects'
         self._ended = asyncio.Event()
 
     def holds(self, conversation_id: int) -> bool:
@@ -62,11 +68,14 @@ class Backlog:
 
     def tries(self, conversation_id: int) -> int:
         """How often the next turn of this conversation was taken up in vain."""
-        return self._running.get(conversation_id, 0)
+        one = self._running.get(conversation_id)
+        return one.tries if one else 0
 
     def ended(self, conversation_id: int) -> None:
         """Nothing waits in this conversation any more."""
-        if self._running.pop(conversation_id, None) is not None:
+        one = self._running.pop(conversation_id, None)
+        if one is not None:
+            self._lanes[_lane(one)] -= 1
             self._ended.set()
 
     def close(self) -> None:
@@ -86,7 +95,20 @@ class Backlog:
     async def run(self, waiting: Sequence[Waiting], take_up: Callable[[int], bool]) -> None:
         """Have all of it answered. `take_up` begins with a conversation, and says False when that has begun
         already; `ended` is to be called when it is done."""
-        for room, group in groupby(waiting, self._room):
+        lanes: dict[str, deque[Waiting]] = {}
+        for one in waiting:
+            lanes.setdefault(_lane(one), deque()).append(one)
+        suspects = lanes.pop(_SUSPECTS, ())
+        async with asyncio.TaskGroup() as tasks:
+            for lane in lanes.values():
+                tasks.create_task(self._take_up_all(lane, self._at_once, take_up))
+        for room, group in groupby(suspects, self._room):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_PATIENCE):
+                    while self._running:  # smaller company: the larger one is gone first
+                        await self._next_end()
+            if room == 1:
+                await self._sleep(max(0.0, self._began + _QUIET - self._clock()))
             await self._take_up_all(deque(group), room, take_up)
 
     async def give_back(self) -> None:
@@ -97,19 +119,16 @@ class Backlog:
             log.warning("%s conversations count as tried in vain: %s", len(self._running), exc)
 
     async def _take_up_all(self, left: deque[Waiting], room: int, take_up: Callable[[int], bool]) -> None:
-        if _rank(left[0]):  # smaller company: the larger one is gone first
-            while self._running:
-                await self._next_end()
-        if room == 1:
-            await self._sleep(max(0.0, self._began + _QUIET - self._clock()))
+        lane = _lane(left[0])
         while left:
-            while len(self._running) >= room:
+            while self._lanes[lane] >= room:
                 await self._next_end()
-            batch = [left.popleft() for _ in range(min(len(left), room - len(self._running)))]
+            batch = [left.popleft() for _ in range(min(len(left), room - self._lanes[lane]))]
             if not await self._count(batch):
                 return
             for one in batch:
-                self._running[one.conversation_id] = one.tries
+                self._running[one.conversation_id] = one
+                self._lanes[lane] += 1
                 self._held.discard(one.conversation_id)
                 if not take_up(one.conversation_id):
                     self.ended(one.conversation_id)
@@ -141,6 +160,10 @@ class Backlog:
 def failures_of(tries: int, most: int) -> int:
     """The failures that these tries count for: none, `most` when the turn is to be given up, or one more."""
     return 0 if tries < _GIVEN_UP else most + (tries >= _LEFT)
+
+
+def _lane(waiting: Waiting) -> str:
+    return _SUSPECTS if _rank(waiting) else waiting.platform
 
 
 def _rank(waiting: Waiting) -> int:

@@ -56,6 +56,7 @@ class Waiting:
     up in vain; `is_begun`: something of the answer to it was sent."""
 
     conversation_id: int
+    platform: str
     tries: int
     is_begun: bool
 
@@ -88,7 +89,7 @@ class Messages:
         """The conversations on these platforms in which something waits: those whose answer is begun first, of
         both the longest waiting first."""
         rows = await self._database.read(lambda db: db.execute(_CONVERSATIONS_WAITING).fetchall())
-        return tuple(Waiting(row[0], row[2], bool(row[3])) for row in rows if row[1] in platforms)
+        return tuple(Waiting(row[0], row[1], row[2], bool(row[3])) for row in rows if row[1] in platforms)
 
     async def take_up(self, conversation_ids: Collection[int]) -> None:
         """Their next turns are about to be tried again; if the program is killed meanwhile, that counts."""

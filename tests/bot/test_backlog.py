@@ -137,6 +137,22 @@ async def test_only_so_many_are_taken_up_at_once_and_all_are_in_the_end(messages
     assert life.most_running == 7
 
 
+async def test_a_platform_that_is_down_keeps_nobody_on_another_one_waiting(messages: Messages) -> None:
+    await wait_in(messages, range(5))
+    there = await messages.receive(message("hi", at=Address("web", "lan")), at=NOON)
+    backlog, taken = Backlog(messages, at_once=2), list[int]()
+
+    def take_up(conversation_id: int) -> bool:
+        taken.append(conversation_id)
+        return True
+
+    run = asyncio.create_task(backlog.run(await backlog.load({"shop", "web"}), take_up))
+    await eventually(lambda: there.conversation_id in taken)
+    assert len(taken) == 3
+    run.cancel()
+    await asyncio.gather(run, return_exceptions=True)
+
+
 async def test_a_message_that_kills_the_program_is_given_up_and_nobody_else_is(
     database: Database, messages: Messages
 ) -> None:
