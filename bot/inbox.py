@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol
 
+from bot.backlog import Backlog, failures_of
 from bot.bursts import ALBUM_QUIET, Arrivals, before_start_afresh, begins_only, first_turn
 from bot.chat import Address, InboundMessage, UnreadableUpdate
 from bot.errors import StorageError
@@ -83,6 +84,7 @@ class Inbox:
         self._arrived: dict[int, float] = {}  # inbox id → when this process received it
         self._told: set[Address] = set()
         self._failed_at = -math.inf
+        self._backlog = Backlog(messages, clock=clock, sleep=sleep)
         self._workers: dict[int, asyncio.Task[None]] = {}
         self._woken: set[int] = set()
         self._naps: dict[int, asyncio.Future[None]] = {}
@@ -117,6 +119,7 @@ class Inbox:
     async def drain(self, seconds: float) -> int:
         """Begin no more turns and let the running ones end, for so many seconds at most. How many did not."""
         self._draining = True
+        self._backlog.close()
         for nap in self._naps.values():
             nap.cancel()
         if self._workers:
@@ -125,15 +128,24 @@ class Inbox:
 
     async def run(self) -> None:
         """Answer what was left unanswered, then everything that comes, until cancelled."""
-        for conversation_id in await self._messages.conversations_waiting(self._platforms):
+        waiting = await self._backlog.load(self._platforms)
+        for conversation_id in tuple(self._woken):
             self._wake(conversation_id)
         try:
+            await self._backlog.run(waiting, self._take_up)
             await asyncio.Event().wait()
         finally:
             tasks = [*self._workers.values(), *self._errands]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await self._backlog.give_back()
+
+    def _take_up(self, conversation_id: int) -> bool:
+        if conversation_id in self._workers:
+            return False
+        self._wake(conversation_id)
+        return conversation_id in self._workers
 
     def _notify(self, conversation_id: int, inbox_id: int, message: InboundMessage) -> None:
         """Something new is stored: whoever works on this conversation has to look again."""
@@ -146,6 +158,8 @@ class Inbox:
 
     def _wake(self, conversation_id: int) -> None:
         """Have somebody work on this conversation."""
+        if self._backlog.holds(conversation_id):
+            return
         if conversation_id not in self._workers and not self._draining:
             task = asyncio.create_task(self._work(conversation_id), name=f"conversation-{conversation_id}")
             self._workers[conversation_id] = task
@@ -153,12 +167,15 @@ class Inbox:
 
     def _ended(self, conversation_id: int, task: asyncio.Task[None]) -> None:
         self._workers.pop(conversation_id, None)
-        if not task.cancelled() and conversation_id in self._woken:
+        if task.cancelled():
+            return
+        self._backlog.ended(conversation_id)
+        if conversation_id in self._woken:
             self._wake(conversation_id)
 
     async def _work(self, conversation_id: int) -> None:
         """Answer turn after turn until nothing waits."""
-        failures = outages = 0
+        failures, outages = failures_of(self._backlog.tries(conversation_id), _TRIES), 0
         while not self._draining:
             self._woken.discard(conversation_id)
             try:

@@ -16,6 +16,7 @@ FLOORS: dict[str, tuple[int, str]] = {
     "bot.errors": (0, "words"),
     "bot.text": (0, "words"),
     "bot.links": (0, "words"),
+    "bot.spans": (0, "words"),
     "bot.markdown": (0, "words"),
     "bot.checks": (0, "words"),
     "bot.storage": (1, "storage"),
@@ -30,6 +31,7 @@ FLOORS: dict[str, tuple[int, str]] = {
     "bot.llm.offline": (2, "offline"),
     "bot.engine": (3, "engine"),
     "bot.inbox": (3, "inbox"),
+    "bot.backlog": (3, "inbox"),
     "bot.llm.anthropic": (4, "anthropic"),
     "adapters": (4, "adapters"),
     "adapters.telegram": (4, "telegram"),
@@ -41,6 +43,7 @@ FLOORS: dict[str, tuple[int, str]] = {
     "bot.connections": (5, "root"),
     "bot.init": (5, "root"),
     "bot.envfile": (5, "root"),
+    "bot.stats": (5, "root"),
     "bot.logs": (5, "root"),
     "bot.__main__": (5, "root"),
 }

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from bot.bursts import Arrivals
 from bot.chat import InboundMessage, MessageRef, Source
 from bot.engine.asking import Asking
+from bot.engine.late import Late
 from bot.engine.limits import EngineLimits
 from bot.engine.request import asked_in, linked, loggable, sources_of, unreadable_kinds, words_of
 from bot.engine.turn import RunningTurn
@@ -56,6 +57,7 @@ class Engine:
         self._limits = limits
         self._growing_mark = growing_mark
         self._now = now
+        self._late = Late(turns, limits.lateness, now)
         self._asking = Asking(model=model, messages=messages, turns=turns, timezone=timezone, limits=limits, now=now)
         self._streams = asyncio.Semaphore(limits.streams)
         self._running: dict[int, RunningTurn] = {}
@@ -72,9 +74,11 @@ class Engine:
         if messages[0].message.command:
             await self._obey(turn, messages[0])
             return
+        if await self._late.covered(turn):
+            return
         if messages[-1].id < (stopped_by := self._early_stops.pop(conversation.id, 0)):
             turn.stop(stopped_by)
-        if not turn.stopped and (sentence := self._objection(turn)):
+        if not turn.stopped and (sentence := self._late.sentence(turn) or self._objection(turn)):
             await self._say(turn, sentence)
         else:
             self._running[conversation.id] = turn
@@ -101,23 +105,25 @@ class Engine:
             self._early_stops[conversation_id] = inbox_id
             return
         language = self._language(message.text, message.language, conversation.language)
-        reply, scheduler = self._reply(message, key=f"stop-{message.message_id}")
-        scheduler.start(reply)
-        reply.append(self._policies.sentence("nothing_to_stop", language))
-        reply.end()
-        with suppress(RecipientGone):
-            await scheduler.finish(reply)
+        await self._tell(
+            message, self._policies.sentence("nothing_to_stop", language), key=f"stop-{message.message_id}"
+        )
 
     async def delay(self, message: InboundMessage) -> None:
         """Tell a customer that nothing can be stored at the moment, if the message will come again by itself."""
         if not self._schedulers[message.address.platform].platform.limits.redelivers:
             return
-        reply, scheduler = self._reply(message, key=f"delay-{message.message_id}")
-        scheduler.start(reply)
-        reply.append(self._policies.sentence("delayed", self._language(message.text, message.language, None)))
-        reply.end()
+        language = self._language(message.text, message.language, None)
         with suppress(RecipientGone):
-            await scheduler.finish(reply)
+            await self._tell(message, self._policies.sentence("delayed", language), f"delay-{message.message_id}")
+
+    async def _tell(self, message: InboundMessage, sentence: str, key: str) -> None:
+        """Say something that is no answer. Raises `RecipientGone`."""
+        reply, scheduler = self._reply(message, key=key)
+        reply.append(sentence)
+        reply.end()
+        scheduler.start(reply)
+        await scheduler.finish(reply)
 
     def _stop_running(self, conversation_id: int, inbox_id: int) -> bool:
         turn = self._running.get(conversation_id)
@@ -310,7 +316,9 @@ class Engine:
             if turn.reply.refused:
                 outcome = "failed"
                 log.warning("conversation %s: the platform refuses the answer in every form", turn.conversation.id)
-                await self._apologise(turn)
+                # A sentence under what could not be shown, so that nobody waits for it.
+                sentence = self._sentence("model_down", turn)
+                await self._tell(turn.messages[-1].message, sentence, f"{turn.reply.key}/sorry")
         except RecipientGone:
             log.info("conversation %s: nobody reads there any more", turn.conversation.id)
             outcome = "undeliverable"
@@ -319,6 +327,8 @@ class Engine:
             asked=turn.words if outcome not in ("sentence", "refused") else None,
             role=turn.messages[0].message.role,
             text=turn.reply.text,
+            preface=turn.reply.preface,
+            hands_over=turn.hands_over,
             notice=notice,
             outcome=outcome,
             reply_key=turn.reply.key,
@@ -331,14 +341,6 @@ class Engine:
             **(asdict(turn.usage) if turn.usage else {}),
         )
         await self._store(turn, answer)
-
-    async def _apologise(self, turn: RunningTurn) -> None:
-        """A sentence under what could not be shown, so that nobody waits for it. Raises `RecipientGone`."""
-        reply, scheduler = self._reply(turn.messages[-1].message, key=f"{turn.reply.key}/sorry")
-        reply.append(self._sentence("model_down", turn))
-        reply.end()
-        scheduler.start(reply)
-        await scheduler.finish(reply)
 
     async def _store(self, turn: RunningTurn, answer: Answer) -> None:
         """The reply is out: whatever ails the storage must not make us send it, and pay for it, a second time."""

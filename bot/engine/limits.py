@@ -1,6 +1,8 @@
 """What one answer may take."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +17,15 @@ class PictureLimits:
     """One that takes longer to come is left out."""
     at_once: int = 8
     """So many are fetched at the same time, for all conversations."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lateness:
+    """From how long a wait on a customer is asked to excuse it, and whether he gets his answer then or is told
+    that a person will look at it. Staff always get their answer."""
+
+    after: timedelta = timedelta.max
+    then: Literal["answer", "person"] = "answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,5 +44,6 @@ class EngineLimits:
     """Answers that are streamed at the same time; the others wait."""
     patience: float = 10.0
     """Who has seen nothing of the answer for so long is told that it is being worked on."""
+    lateness: Lateness = field(default_factory=Lateness)
     joins: int = 3
     """So many times an answer is begun again because more was written; each time costs a request."""

@@ -47,6 +47,8 @@ class RunningTurn:
     usage: Usage | None = None
     """What all requests for this turn have cost together; None: nothing is known."""
     cited: dict[str, None] = field(default_factory=dict)
+    hands_over: bool = False
+    """What is said is that a person will look at it."""
     stopped_by: int | None = None
     """The inbox id of the wish to stop."""
     is_queued: bool = False

@@ -69,6 +69,7 @@ class StreamedReply:
         self._measure = measure
         self._marks_growing = marks_growing
         self._growing_mark = growing_mark
+        self._preface = ""
         self._pieces: list[str] = []
         self._half = ""
         self._length = 0
@@ -88,6 +89,11 @@ class StreamedReply:
         self._first_visible_at: float | None = None
 
     # For the engine
+
+    def begin_with(self, preface: str) -> None:
+        """A paragraph of ours above the answer, whatever becomes of it; shown with its first words. Say so before
+        them."""
+        self._preface = f"{preface.strip()}\n\n" if preface.strip() else ""
 
     def append(self, text: str) -> None:
         """More of the answer. Ignored after `end`."""
@@ -139,6 +145,11 @@ class StreamedReply:
         if len(self._pieces) > 1:
             self._pieces[:] = ["".join(self._pieces)]
         return self._pieces[0] if self._pieces else ""
+
+    @property
+    def preface(self) -> str:
+        """What stands above the text."""
+        return self._preface.strip()
 
     @property
     def ended(self) -> bool:
@@ -285,7 +296,7 @@ class StreamedReply:
             if self._final is None:
                 self._final = self._finish()
             return self._final
-        open_part = self._marked(self._parts.grow(self.text)) if self._has_words else ""
+        open_part = self._marked(self._parts.grow(self._source)) if self._has_words else ""
         texts = [*self._parts.frozen, open_part] if open_part else list(self._parts.frozen)
         if not texts and self._sentence and not self._answers():
             texts = [self._sentence]
@@ -305,6 +316,10 @@ class StreamedReply:
         short = Parts(max_units=self._max_units, measure=self._measure).grow(text)
         return OutboundMessage(short, growing=True, reply_to=message.reply_to) if short else message
 
+    @property
+    def _source(self) -> str:
+        return self._preface + self.text if self._preface else self.text
+
     def _is_sentence(self, call: ReplyCall) -> bool:
         return call.message.growing and call.message.text == self._sentence
 
@@ -313,7 +328,7 @@ class StreamedReply:
         return any(slot.ref and (slot.shown is None or slot.shown.text != self._sentence) for slot in self._slots)
 
     def _finish(self) -> list[OutboundMessage]:
-        texts = self._parts.finish(self.text, self._ending, is_cut=self._is_cut)
+        texts = self._parts.finish(self._source, self._ending, is_cut=self._is_cut)
         sent = max((number for number, slot in enumerate(self._slots, 1) if slot.lasts), default=0)
         if texts and sent > len(texts):
             # Messages of an answer that was replaced: the last part of the new one is spread over them.

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -208,3 +209,10 @@ def test_hosts_for_links_are_separated_by_commas(tmp_path: Path) -> None:
     env.write_text("SHOPDESK_LINK_HOSTS=https://shop.example/a\n")
     with pytest.raises(SettingsError, match="SHOPDESK_LINK_HOSTS is wrong: must be names of hosts"):
         read_settings(env)
+
+
+def test_a_long_wait_is_a_span_that_clocks_can_tell(tmp_path: Path) -> None:
+    assert settings_of(tmp_path, "SHOPDESK_STALE_AFTER=2d").stale_after == timedelta(days=2)
+    for text, words in (("6", "must be a number of minutes, hours or days, for example 90m"), ("9m", "10m or more")):
+        with pytest.raises(SettingsError, match=f"SHOPDESK_STALE_AFTER is wrong: .*{words}"):
+            settings_of(tmp_path, f"SHOPDESK_STALE_AFTER={text}")

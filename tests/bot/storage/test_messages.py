@@ -115,7 +115,7 @@ async def test_conversations_wait_in_the_order_of_their_oldest_message(messages:
     await messages.receive(message("noch", 2, at=Address("shop", "a")), at=NOON)
     _, waiting = await messages.waiting(ids[1])
     await messages.close(waiting, at=NOON)
-    assert await messages.conversations_waiting({"shop"}) == (ids[0], ids[2])
+    assert [one.conversation_id for one in await messages.conversations_waiting({"shop"})] == [ids[0], ids[2]]
 
 
 async def test_a_stop_never_waits(messages: Messages) -> None:
