@@ -21,6 +21,7 @@ from adapters.web.platform import WebPlatform
 from bot.chat import Bookmarks, ChatPlatform, Receive
 from bot.control import Control
 from bot.engine.engine import Engine
+from bot.engine.limits import EngineLimits, Lateness
 from bot.errors import AccountRejected, PlatformError, SettingsError
 from bot.inbox import Inbox
 from bot.llm.anthropic.model import AnthropicModel
@@ -156,9 +157,10 @@ async def serve(
         turns=shop.turns,
         schedulers={name: door.scheduler for name, door in doors.items()},
         timezone=shop.timezone,
+        limits=EngineLimits(lateness=Lateness(shop.settings.stale_after, shop.settings.shopdesk_stale)),
         growing_mark=shop.settings.shopdesk_growing_mark,
     )
-    inbox = Inbox(shop.messages, engine, platforms=doors.keys())
+    inbox = Inbox(shop.messages, engine, platforms=doors.keys(), burst_wait=shop.settings.shopdesk_burst_wait)
     create = asyncio.create_task
     listening = [create(keep_open(door, doors, inbox.receive, announce)) for door in doors.values()]
     working = [create(inbox.run()), *(create(door.scheduler.run()) for door in doors.values())]
@@ -345,6 +347,8 @@ def what_is_off(shop: Shop) -> list[str]:
         lines.append(_line("discord", "off", "DISCORD_BOT_TOKEN is empty"))
     elif settings.discord_staff_role_id is None:
         lines.append(_line("discord", "note", "DISCORD_STAFF_ROLE_ID is empty: only administrators are answered"))
+    if settings.shopdesk_stale == "person":
+        lines.append(_line("stale", "note", "SHOPDESK_STALE is person: `shopdesk stats` counts who waits for one"))
     if settings.web_address is None:
         lines.append(_line("web", "off", "SHOPDESK_WEB is off"))
     return lines

@@ -69,6 +69,7 @@ class StreamedReply:
         self._measure = measure
         self._marks_growing = marks_growing
         self._growing_mark = growing_mark
+        self._preface = ""
         self._pieces: list[str] = []
         self._half = ""
         self._length = 0
@@ -89,6 +90,11 @@ class StreamedReply:
 
     # For the engine
 
+    def begin_with(self, preface: str) -> None:
+        """A paragraph of ours above the answer, whatever becomes of it; shown with its first words. Say so before
+        them."""
+        self._preface = f"{preface.strip()}\n\n" if preface.strip() else ""
+
     def append(self, text: str) -> None:
         """More of the answer. Ignored after `end`."""
         if self._ended:
@@ -100,6 +106,10 @@ class StreamedReply:
         self._length += len(text)
         self._has_words = self._has_words or not text.isspace()
         self._news = True
+
+    def hang_on(self, reply_to: str | None) -> None:
+        """From now on this is the `reply_to` of what is sent."""
+        self._reply_to = reply_to
 
     def restart(self) -> None:
         """Forget the text so far: another answer follows, in the messages that were sent already."""
@@ -137,6 +147,11 @@ class StreamedReply:
         return self._pieces[0] if self._pieces else ""
 
     @property
+    def preface(self) -> str:
+        """What stands above the text."""
+        return self._preface.strip()
+
+    @property
     def ended(self) -> bool:
         """Whether `end` was called."""
         return self._ended
@@ -145,6 +160,18 @@ class StreamedReply:
     def first_visible_at(self) -> float | None:
         """When the first words of the answer were shown, on the scheduler's clock; a `show` does not count."""
         return self._first_visible_at
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether words of an answer are visible, or may be: they are on their way, or were in a call that nobody
+        knows the outcome of. A `show` does not count."""
+        call = self._in_flight
+        return (
+            self._first_visible_at is not None
+            or (call is not None and not self._is_sentence(call))
+            or any(slot.attempts - {self._sentence} for slot in self._slots)
+            or self._answers()
+        )
 
     @property
     def refused(self) -> bool:
@@ -253,7 +280,7 @@ class StreamedReply:
         slot.shown = call.message if is_sure else None
         slot.vanished = False
         self._news = True
-        if call.message.growing and call.message.text == self._sentence:
+        if self._is_sentence(call):
             return
         self._visible = max(self._visible, self._taken)
         if self._first_visible_at is None:
@@ -269,7 +296,7 @@ class StreamedReply:
             if self._final is None:
                 self._final = self._finish()
             return self._final
-        open_part = self._marked(self._parts.grow(self.text)) if self._has_words else ""
+        open_part = self._marked(self._parts.grow(self._source)) if self._has_words else ""
         texts = [*self._parts.frozen, open_part] if open_part else list(self._parts.frozen)
         if not texts and self._sentence and not self._answers():
             texts = [self._sentence]
@@ -289,12 +316,19 @@ class StreamedReply:
         short = Parts(max_units=self._max_units, measure=self._measure).grow(text)
         return OutboundMessage(short, growing=True, reply_to=message.reply_to) if short else message
 
+    @property
+    def _source(self) -> str:
+        return self._preface + self.text if self._preface else self.text
+
+    def _is_sentence(self, call: ReplyCall) -> bool:
+        return call.message.growing and call.message.text == self._sentence
+
     def _answers(self) -> bool:
         """Whether words of an answer (perhaps of one that was given up) are visible."""
         return any(slot.ref and (slot.shown is None or slot.shown.text != self._sentence) for slot in self._slots)
 
     def _finish(self) -> list[OutboundMessage]:
-        texts = self._parts.finish(self.text, self._ending, is_cut=self._is_cut)
+        texts = self._parts.finish(self._source, self._ending, is_cut=self._is_cut)
         sent = max((number for number, slot in enumerate(self._slots, 1) if slot.lasts), default=0)
         if texts and sent > len(texts):
             # Messages of an answer that was replaced: the last part of the new one is spread over them.
