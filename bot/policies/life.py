@@ -198,7 +198,7 @@ class LivePolicies:
         if state == "live":
             self._swap(prepared)
         elif state == "waiting":
-            log.info("policy version %s waits: `shopdesk policies activate %s`", short(version), short(version))
+            log.info("policy version %s waits: `shopdesk policies activate folder --reason …`", short(version))
         else:
             self._refuse(version, problems)
         return Change(version, active, problems, may_force=bool(problems))

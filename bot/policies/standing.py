@@ -46,7 +46,7 @@ class Standing:
             return ""
         version, state = short(self.candidate.digest), self.considered and self.considered.state
         if state == "waiting":
-            return f"{self.folder} holds version {version}, which waits: `shopdesk policies activate {version}`"
+            return f"{self.folder} holds version {version}, which waits: `shopdesk policies activate folder --reason …`"
         if state == "refused" and self.considered:
             count = _count(len(self.considered.problems), "test")
             return f"{self.folder} holds version {version}, which is not live since {count} failed: see `policies list`"

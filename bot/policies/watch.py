@@ -102,7 +102,7 @@ class FolderWatch:
             except (OSError, RuntimeError) as exc:
                 if not self._is_deaf:
                     reason = str(exc).partition(" about ")[0]
-                    log.warning("changes of %s are not told (%s): it is compared now and then", self._folder, reason)
+                    log.warning("the system does not tell of changes in %s (%s): it is compared", self._folder, reason)
                 self._is_deaf = True
                 await self._sleep(self._tick)
             yield False

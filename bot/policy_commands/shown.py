@@ -1,9 +1,12 @@
 """How the commands print what they found: lines that read well on a terminal and in a pipe."""
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import datetime, tzinfo
+from difflib import SequenceMatcher
+from itertools import takewhile
 from typing import Any
 
 from rich.console import Console
@@ -19,6 +22,8 @@ from bot.text import clean
 
 _SIGNS = {"new": "+", "deleted": "−", "changed": "~"}
 _STYLES = {"+": "green", "-": "red", "@": "cyan"}
+_COMPARED = 1_000_000
+"""Words of one line times words of the other: comparing more would keep the reader waiting."""
 
 
 class Printer:
@@ -91,8 +96,8 @@ class Printer:
         for diff in diffs:
             self.line((f"--- {before}  {diff.change.path}", "bold"))
             self.line((f"+++ {after}  {diff.change.path}", "bold"), (f"  ({diff.change.kind})", "dim"))
-            for line in diff.lines:
-                self.line((line, _STYLES.get(line[:1], "")))
+            for parts in marked(diff.lines):
+                self.line(*parts)
 
     def change(self, change: Change) -> None:
         """What became of the wish to make a version live."""
@@ -113,6 +118,42 @@ class Printer:
 
     def _told(self, activation: Activation) -> str:
         return f"{self.time(activation.at)}  by {activation.who}: {activation.why}"
+
+
+def marked(lines: Sequence[str]) -> Iterator[list[tuple[str, str]]]:
+    """The lines of a diff in parts with their styles; in a line that was changed the words that differ stand out.
+
+    A paragraph of a policy is one long line: without it nobody sees that 7 became 15.
+    """
+    index = 0
+    while index < len(lines):
+        old = _run(lines, index, "-")
+        new = _run(lines, index + len(old), "+")
+        if old and len(old) == len(new):
+            pairs = [_compared(one[1:], other[1:]) for one, other in zip(old, new, strict=True)]
+            yield from ([("-", _STYLES["-"]), *parts] for parts, _ in pairs)
+            yield from ([("+", _STYLES["+"]), *parts] for _, parts in pairs)
+        else:
+            whole = [*old, *new] or [lines[index]]
+            yield from ([(line, _STYLES.get(line[:1], ""))] for line in whole)
+        index += len(old) + len(new) or 1
+
+
+def _run(lines: Sequence[str], start: int, sign: str) -> list[str]:
+    return list(takewhile(lambda line: line.startswith(sign), lines[start:]))
+
+
+def _compared(old: str, new: str) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    ours, theirs = (re.findall(r"\w+|\s+|.", line) for line in (old, new))
+    removed: list[tuple[str, str]] = []
+    added: list[tuple[str, str]] = []
+    if len(ours) * len(theirs) > _COMPARED:
+        return [(old, _STYLES["-"])], [(new, _STYLES["+"])]
+    for kind, start, end, first, last in SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes():
+        stress = "" if kind == "equal" else " bold reverse"
+        removed.append(("".join(ours[start:end]), _STYLES["-"] + stress))
+        added.append(("".join(theirs[first:last]), _STYLES["+"] + stress))
+    return removed, added
 
 
 def _plain(value: Any) -> Any:
