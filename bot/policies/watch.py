@@ -46,6 +46,7 @@ class FolderWatch:
         self._sleep = sleep
         self._is_deaf = False
         self._is_restless = False
+        self._is_failing = False
 
     async def run(self) -> None:
         """Watch until cancelled; nothing that happens to the folder ends it."""
@@ -69,8 +70,11 @@ class FolderWatch:
         try:
             is_done = await self._changed()
         except ShopdeskError as exc:
-            log.warning("%s is looked at again in a moment: %s", self._folder, exc)
+            if not self._is_failing:
+                log.warning("%s is not taken over yet, and tried again until it is: %s", self._folder, exc)
+            self._is_failing = True
             return False
+        self._is_failing = False
         if not is_done and not self._is_restless:
             log.warning("%s is written to all the time; it is taken over when it comes to rest", self._folder)
         self._is_restless = not is_done
