@@ -87,7 +87,9 @@ class LivePolicies:
         """The live one and the one before it: the way back must not take the time of reading a version in."""
         self._refused: str | None = None
         """Digest of the content that was last found not to check."""
+        self._considering = asyncio.Lock()
         self._changing = asyncio.Lock()
+        """Held for a moment only: a rollback does not wait until the tests of a candidate have run."""
 
     async def open(self) -> None:
         """Bring the live version into memory, then look at the folder.
@@ -138,9 +140,9 @@ class LivePolicies:
 
         False when it was being written to meanwhile: look at it once more when it rests. Raises `StorageError`.
         """
-        async with self._changing:
-            candidate = await self._in_folder()
-            if (await self._in_folder()).digest != candidate.digest:
+        async with self._considering:
+            candidate = await self._at_rest()
+            if candidate is None:
                 return False
             if candidate.prompts is None:
                 self._refuse(candidate.digest, candidate.problems)
@@ -159,47 +161,49 @@ class LivePolicies:
 
         Raises `StorageError` when there is none of that name.
         """
-        async with self._changing:
-            if name.strip().lower() == FOLDER:
-                candidate = await self._in_folder()
-                if candidate.prompts is None:
-                    return Change(candidate.digest, await self.versions.active(), candidate.problems)
-                return await self._take(candidate, who=who, why=why, force=force)
-            known = [version.id for version in await self.versions.versions()]
-            activations = await self.versions.activations()
-            version = resolve(name, known, activations)
-            last = await self.versions.last_considered()
-            passed = last is not None and (last.version, last.state) == (version, "waiting")
-            trusted = force or passed or any(activation.version == version for activation in activations)
-            return await self._return_to(version, who=who, why=why, examine=not trusted)
+        if name.strip().lower() == FOLDER:
+            candidate = await self._at_rest()
+            if candidate is None:
+                raise StorageError(f"{self.folder} is being written to: try again in a moment.")
+            if candidate.prompts is None:
+                return Change(candidate.digest, await self.versions.active(), candidate.problems)
+            return await self._take(candidate, who=who, why=why, force=force)
+        known = [version.id for version in await self.versions.versions()]
+        activations = await self.versions.activations()
+        version = resolve(name, known, activations)
+        last = await self.versions.last_considered()
+        passed = last is not None and (last.version, last.state) == (version, "waiting")
+        trusted = force or passed or any(activation.version == version for activation in activations)
+        return await self._return_to(version, who=who, why=why, examine=not trusted)
 
     async def rollback(self, *, who: str, why: str) -> Change:
         """Go back to the version that was live before. Raises `StorageError` when there is none."""
-        async with self._changing:
-            way = ways_back(await self.versions.activations())
-            if len(way) < 2:
-                raise StorageError("There is no version to go back to: no other one was live before this one.")
-            return await self._return_to(way[1], who=who, why=why, is_rollback=True)
+        way = ways_back(await self.versions.activations())
+        if len(way) < 2:
+            raise StorageError("There is no version to go back to: no other one was live before this one.")
+        return await self._return_to(way[1], who=who, why=why, is_rollback=True)
 
     async def _take(
         self, candidate: Candidate, *, who: str, why: str, force: bool = False, waits: bool = False
     ) -> Change:
         """Make a version of what the folder holds: live, waiting, or refused by its tests."""
         assert candidate.prompts
-        active, version = await self.versions.active(), candidate.digest
+        version = candidate.digest
         await self.versions.store(candidate.files, hash=version, at=self._now(), who=who, why=why)
         prepared = await self._prepared(candidate.prompts, version)
         problems: tuple[Problem, ...] = ()
-        if version != active and not force:
+        if version != await self.versions.active() and not force:
             problems = tuple(await self._examine(prepared.policies))
-        state: CandidateState = "refused" if problems else "waiting" if waits and version != active else "live"
-        activation = Activation(version, self._now(), who, why) if state == "live" else None
-        await self.versions.consider(Considered(version, self._now(), state, problems), activation)
-        if state == "live":
-            self._swap(prepared)
-        elif state == "waiting":
+        async with self._changing:
+            active = await self.versions.active()
+            state: CandidateState = "refused" if problems else "waiting" if waits and version != active else "live"
+            activation = Activation(version, self._now(), who, why) if state == "live" else None
+            await self.versions.consider(Considered(version, self._now(), state, problems), activation)
+            if state == "live":
+                self._swap(prepared)
+        if state == "waiting":
             log.info("policy version %s waits: `shopdesk policies activate folder --reason …`", short(version))
-        else:
+        if state == "refused":
             self._refuse(version, problems)
         return Change(version, active, problems, may_force=bool(problems))
 
@@ -207,17 +211,23 @@ class LivePolicies:
         self, version: str, *, who: str, why: str, examine: bool = False, is_rollback: bool = False
     ) -> Change:
         """Make a stored version live, as far as this program can use it."""
-        active = await self.versions.active()
         if (prepared := self._kept.get(version)) is None:
             candidate = await self._stored(version)
             if candidate.prompts is None:
-                return Change(version, active, candidate.problems)
+                return Change(version, await self.versions.active(), candidate.problems)
             prepared = await self._prepared(candidate.prompts, version)
         if examine and (problems := tuple(await self._examine(prepared.policies))):
-            return Change(version, active, problems, may_force=True)
-        await self.versions.activate(version, at=self._now(), who=who, why=why, is_rollback=is_rollback)
-        self._swap(prepared)
+            return Change(version, await self.versions.active(), problems, may_force=True)
+        async with self._changing:
+            active = await self.versions.active()
+            await self.versions.activate(version, at=self._now(), who=who, why=why, is_rollback=is_rollback)
+            self._swap(prepared)
         return Change(version, active)
+
+    async def _at_rest(self) -> Candidate | None:
+        """What the folder holds; None when it is being written to."""
+        candidate = await self._in_folder()
+        return candidate if (await self._in_folder()).digest == candidate.digest else None
 
     async def _in_folder(self) -> Candidate:
         return await asyncio.to_thread(read_candidate, self.folder, language=self._language)

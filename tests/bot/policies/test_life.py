@@ -16,6 +16,7 @@ from bot.policies.version import short
 from bot.storage.database import Database
 from bot.storage.policies import PolicyVersions
 from tests.bot.policies.shop import RETURNS, good_files, write
+from tests.words import eventually
 
 AT = datetime(2026, 11, 20, tzinfo=UTC)
 SYSTEM = "system.md"
@@ -33,6 +34,9 @@ class Admin:
         self.told: list[str] = []
         self.failing: tuple[Problem, ...] = ()
         self.examined: list[str] = []
+        self.done = asyncio.Event()
+        """Set when the tests of a version have run."""
+        self.done.set()
 
     async def start(self, *, is_manual: bool = False) -> LivePolicies:
         self.live = LivePolicies(
@@ -59,6 +63,7 @@ class Admin:
 
     async def _examine(self, policies: Policies) -> Sequence[Problem]:
         self.examined.append(policies.version)
+        await self.done.wait()
         return self.failing
 
 
@@ -287,6 +292,19 @@ async def test_a_version_that_was_live_before_is_not_examined_again(admin: Admin
     admin.failing = (FAILED,)
     assert (await admin.live.activate("live~1", who="lan", why="lại")).changed
     assert admin.days == "7 ngày"
+
+
+async def test_a_rollback_does_not_wait_for_the_tests_of_a_candidate(admin: Admin) -> None:
+    await admin.start()
+    await admin.save(15)
+    admin.done.clear()
+    saving = asyncio.create_task(admin.save(21))
+    await eventually(lambda: len(admin.examined) == 3)
+    assert (await admin.live.rollback(who="lan", why="gấp")).changed
+    assert admin.days == "7 ngày"
+    admin.done.set()
+    await saving
+    assert admin.days == "21 ngày"
 
 
 async def test_in_manual_mode_a_candidate_waits_and_is_examined_once(admin: Admin) -> None:
