@@ -71,6 +71,9 @@ class Settings(BaseSettings):
     shopdesk_growing_mark: str = ""
     shopdesk_log_level: Literal["debug", "info", "warning", "error"] = "info"
 
+    failpoint: str | None = None
+    """For tests: the step at which the program kills itself, see `bot.failpoints`."""
+
     @model_validator(mode="before")
     @classmethod
     def _strip(cls, data: dict[str, Any]) -> dict[str, Any]:

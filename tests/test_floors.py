@@ -24,6 +24,7 @@ FLOORS: dict[str, tuple[int, str]] = {
     "bot.llm.base": (1, "llm"),
     "bot.reply": (2, "reply"),
     "bot.outbox": (2, "outbox"),
+    "bot.failpoints": (2, "failpoints"),
     "bot.scheduler": (2, "scheduler"),
     "bot.policies": (2, "policies"),
     "bot.llm.offline": (2, "offline"),
