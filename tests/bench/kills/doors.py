@@ -21,17 +21,15 @@ Witness = Callable[[str], None]
 _MODEL = ("model:arrived", "model:delta", "model:complete")
 OUTSIDE: Mapping[str, Sequence[str]] = {
     "telegram": (
-        *("arrived:getUpdates", "confirmed", "applied:getUpdates"),
-        *("arrived:sendMessage", "applied:sendMessage", "arrived:editMessageText", "applied:editMessageText"),
-        *("arrived:sendChatAction", "applied:sendChatAction", *_MODEL),
+        *("applied:deleteWebhook", "confirmed", "applied:getUpdates", "applied:sendMessage"),
+        *("applied:editMessageText", "applied:sendChatAction", *_MODEL),
     ),
     "discord": (
-        *("told:MESSAGE_CREATE", "arrived:POST /channels/*/messages", "applied:POST /channels/*/messages"),
-        *("arrived:PATCH /channels/*/messages/*", "applied:PATCH /channels/*/messages/*"),
-        *("arrived:POST /channels/*/typing", "applied:POST /channels/*/typing", *_MODEL),
+        *("told:MESSAGE_CREATE", "applied:POST /channels/*/messages"),
+        *("applied:PATCH /channels/*/messages/*", "applied:POST /channels/*/typing", *_MODEL),
     ),
 }
-"""The steps at which a stand-in kills the program, by door."""
+"""The steps at which a stand-in kills the program, by door: what it asked for is done, and it never hears so."""
 # Commands are slash commands in Discord, which no other process can answer; its updates can all be read.
 NOT_AT: Mapping[str, Sequence[str]] = {
     "telegram": (),
@@ -223,7 +221,7 @@ class DiscordDoor:
 @asynccontextmanager
 async def opened(door: str) -> AsyncIterator[Door]:
     """The stand-ins of a door, with its people."""
-    async with AnthropicServer(rate=100.0, piece=40, delay=0.15) as claude:
+    async with AnthropicServer(rate=100.0, piece=40, delay=0.5) as claude:
         if door == "telegram":
             async with TelegramServer() as telegram:
                 yield TelegramDoor(telegram, claude)

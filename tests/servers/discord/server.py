@@ -99,8 +99,8 @@ class DiscordServer:
         self.latency = latency
         self.log: list[Call] = []
         self.witness: Callable[[str], None] = lambda step: None
-        """Told of each request when it has `arrived:METHOD ROUTE` and when it is `applied:METHOD ROUTE` but not
-        answered yet (ids in a route are `*`), and of each event that was `told:EVENT`."""
+        """Told of each request that is `applied:METHOD ROUTE` and not answered yet (ids in a route are `*`),
+        and of each event that was `told:EVENT`."""
         self.state = State(clock=clock)
         self._clock = clock
         self._address = (host, port)
@@ -301,7 +301,6 @@ class DiscordServer:
         body: Any = None
         try:
             body = request[BODY] = await self._body(request)
-            self.witness(f"arrived:{request.method} {_route(path)}")
             if (wait := self.latency + (fault.delay if fault else 0.0)) > 0:
                 await asyncio.sleep(wait)
             if fault is not None and fault.cut == "before":

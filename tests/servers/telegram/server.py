@@ -83,8 +83,7 @@ class TelegramServer:
         self.log: list[Call] = []
         self.faults: list[Fault] = []
         self.witness: Callable[[str], None] = lambda step: None
-        """Told of each call when it has `arrived:METHOD` and when it is `applied:METHOD` but not answered yet,
-        and when updates are `confirmed`."""
+        """Told of each call that is `applied:METHOD` and not answered yet, and when updates are `confirmed`."""
         self.posts: list[int] = []
         """The status of each post to a webhook; 0 where it was not reached."""
         self.accounts = {
@@ -239,7 +238,6 @@ class TelegramServer:
 
     async def _called(self, asked: _Asked, account: Account) -> web.StreamResponse:
         method, chat_id = asked.method, asked.chat_id
-        self.witness(f"arrived:{method}")
         fault = next((fault for fault in self.faults if fault.hit(method, chat_id)), None)
         if self.latency:
             await asyncio.sleep(self.latency)
