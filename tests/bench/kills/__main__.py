@@ -1,7 +1,7 @@
 """Kill the program and see what its customers see.
 
-    python -m tests.bench.kills sweep [--door telegram|discord] [--quick] [STEP ...]    at every step of its way
-    python -m tests.bench.kills random [--messages N] [--kills N] [--seed N]            at random moments
+    python -m tests.bench.kills sweep [--door telegram|discord|web] [--quick] [STEP ...]    every step of its way
+    python -m tests.bench.kills random [--messages N] [--kills N] [--seed N]                random moments
     python -m tests.bench.kills recovery [N]                                            while N replies are written
 
 Everything is judged by what the stand-ins show to customers. A process is killed with SIGKILL and started again.
@@ -52,6 +52,8 @@ def main() -> None:
     word = words.add_parser("recovery", help="kill while many replies are written")
     word.add_argument("count", metavar="N", type=int, nargs="?", default=500)
     given = parser.parse_args()
+    if unknown := set(getattr(given, "steps", ())) - {step for door in OUTSIDE for step in steps_at(door)}:
+        parser.error(f"no such step: {', '.join(sorted(unknown))}")
     # A stand-in that talks to a process that was killed reports it as an error of its own.
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     if given.word == "sweep":

@@ -1,16 +1,14 @@
 """The scenes that are played at each door: who writes what, and what everybody should see in the end."""
 
 import asyncio
-import tomllib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Protocol
 
 from bot.failpoints import STEPS
 from tests.bench.kills.judge import Expected, Verdict, judge
-from tests.bench.kills.words import Words
-from tests.bench.program import PROMPTS
+from tests.bench.kills.web_door import WebDoor
+from tests.bench.kills.words import Words, sentences
 from tests.servers.anthropic import AnthropicServer
 from tests.servers.anthropic.script import question_of
 from tests.servers.discord import DiscordServer
@@ -28,12 +26,15 @@ OUTSIDE: Mapping[str, Sequence[str]] = {
         *("told:MESSAGE_CREATE", "applied:POST /channels/*/messages"),
         *("applied:PATCH /channels/*/messages/*", "applied:POST /channels/*/typing", *_MODEL),
     ),
+    "web": _MODEL,
 }
 """The steps at which a stand-in kills the program, by door: what it asked for is done, and it never hears so."""
-# Commands are slash commands in Discord, which no other process can answer; its updates can all be read.
+# Commands are slash commands in Discord, which no other process can answer; what its library hands on can be read.
+# The page has no links that start a conversation, and no pictures.
 NOT_AT: Mapping[str, Sequence[str]] = {
     "telegram": (),
     "discord": ("Messages.park", "Messages.close", "Messages.start_afresh", "Messages.keep_start"),
+    "web": ("Messages.park", "Messages.keep_start", "Messages.keep_attachment"),
 }
 """The transactions that a door's scene does not come to."""
 
@@ -134,7 +135,7 @@ class TelegramDoor:
 
     def write_again(self) -> None:
         for chat, tag in (("7", "short71"), ("9", "tiny92"), ("10", "tiny102")):
-            self.expected[chat] = also(self.expected[chat], tag)
+            self.expected[chat] = self.expected[chat].also(tag)
             self.people[chat].write(f"hỏi {tag}")
 
     def verdict(self) -> Verdict:
@@ -201,7 +202,7 @@ class DiscordDoor:
     def write_again(self) -> None:
         for person, tag in ((self.people[0], "short71"), (self.people[2], "tiny92")):
             chat = str(person.direct.id)
-            self.expected[chat] = also(self.expected[chat], tag)
+            self.expected[chat] = self.expected[chat].also(tag)
             person.dm(f"hỏi {tag}")
 
     def verdict(self) -> Verdict:
@@ -225,22 +226,9 @@ async def opened(door: str) -> AsyncIterator[Door]:
         if door == "telegram":
             async with TelegramServer() as telegram:
                 yield TelegramDoor(telegram, claude)
-        else:
+        elif door == "discord":
             async with DiscordServer(limits=False) as discord:
                 yield DiscordDoor(discord, claude)
-
-
-def also(expected: Expected, tag: str) -> Expected:
-    """The same, and an answer to this."""
-    return replace(expected, tags=(*expected.tags, tag))
-
-
-def sentences() -> dict[str, str]:
-    """What the program says by itself, on one line."""
-    said = tomllib.loads((PROMPTS / "sentences" / "vi.toml").read_text(encoding="utf-8"))
-    return {key: " ".join(text.format_map(_Values(said)).split()) for key, text in said.items()}
-
-
-class _Values(dict[str, str]):
-    def __missing__(self, key: str) -> str:
-        return str(self["shop_name"]) if key == "shop" else ""
+        else:
+            async with WebDoor(claude) as web:
+                yield web

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tests.bench.kills.words import TAG, Words
 
@@ -12,13 +12,18 @@ class Expected:
     """What one chat should hold: answers to the questions with these tags, in this order, and sentences.
 
     `optional` are those that a later start afresh made pointless; `endings` may stand under an answer that
-    was ended early.
+    was ended early; `welcome` may stand there and need not.
     """
 
     tags: tuple[str, ...] = ()
     optional: frozenset[str] = frozenset()
     sentences: tuple[str, ...] = ()
     endings: tuple[str, ...] = ()
+    welcome: tuple[str, ...] = ()
+
+    def also(self, tag: str) -> "Expected":
+        """The same, and an answer to this."""
+        return replace(self, tags=(*self.tags, tag))
 
 
 @dataclass(slots=True)
@@ -54,7 +59,7 @@ def _judge_chat(chat: str, texts: Sequence[str], wanted: Expected, words: Words,
         verdict.disordered.append(chat)
     begun = [*wanted.sentences, *(words.answer([tag]) for tag in wanted.tags)]
     for text in left:
-        if text in (*wanted.sentences, *wanted.endings):
+        if text in (*wanted.sentences, *wanted.endings, *wanted.welcome):
             continue
         tags = TAG.findall(text)
         if any(text in whole for whole in begun) or (tags and text in words.answer(tags[: len(set(tags))])):

@@ -44,8 +44,9 @@ class Recovered:
     refused: int
 
 
-async def recover(count: int, *, fork: bool = False) -> Recovered:
-    """Cut off so many answers. `fork`: start the program as a copy of one that has loaded its modules already."""
+async def recover(count: int, *, rate: float = RATE, fork: bool = False) -> Recovered:
+    """Cut off so many answers. `rate` is the model's after the kill, in pieces a second. `fork`: start the program
+    as a copy of one that has loaded its modules already."""
     words = Words(longest=_SHORT, short=_SHORT)
     expected = {str(FIRST_ID + number): Expected((f"short{number}",)) for number in range(count)}
     with tempfile.TemporaryDirectory() as name:
@@ -64,7 +65,7 @@ async def recover(count: int, *, fork: bool = False) -> Recovered:
                     await telegram.wait_for(lambda: all(telegram.texts(int(chat)) for chat in expected), timeout=60)
                 await claude.until(lambda: len(claude.calls) >= count, timeout=60)
             visible = sum(bool(telegram.texts(int(chat))) for chat in expected)
-            claude.rate, start, asked = RATE, len(telegram.log), len(claude.calls)
+            claude.rate, start, asked = rate, len(telegram.log), len(claude.calls)
             await asyncio.sleep(1.0)
             born = time.monotonic()
             async with life(folder, settings) if fork else _process(folder, settings):
@@ -83,7 +84,7 @@ async def recover(count: int, *, fork: bool = False) -> Recovered:
                 min((call.at for call in text_calls), default=math.inf) - born,
                 max((call.done for call in text_calls), default=math.inf) - born,
                 done - born,
-                DELAY + len(words.answer(["short1"])) / PIECE / RATE,
+                DELAY + len(words.answer(["short1"])) / PIECE / rate,
                 verdict,
                 sum(call.status == 429 for call in log),
             )

@@ -38,7 +38,14 @@ class Ran:
     tracebacks: int
 
 
-async def run(messages: int, kills: int, *, seed: int = 1, life_time: tuple[float, float] = (0.3, 4.0)) -> Ran:
+async def run(
+    messages: int,
+    kills: int,
+    *,
+    seed: int = 1,
+    life_time: tuple[float, float] = (0.3, 4.0),
+    kinds: Sequence[str] = _KINDS,
+) -> Ran:
     """Let customers write so many messages, ten each, while the program is killed so often."""
     chance = random.Random(seed)
     words = Words(longest=9_000)
@@ -49,7 +56,7 @@ async def run(messages: int, kills: int, *, seed: int = 1, life_time: tuple[floa
         ):
             claude.answer(lambda body: words.answer_to(question_of(body)))
             lives = [chance.uniform(*life_time) for _ in range(kills)]
-            expected = script(messages, chance)
+            expected = script(messages, chance, kinds)
             began = time.monotonic()
             every = (sum(lives) + 0.5 * kills) / max(1, messages)
             writing = asyncio.create_task(write(telegram, expected, every, chance))
@@ -66,12 +73,12 @@ async def run(messages: int, kills: int, *, seed: int = 1, life_time: tuple[floa
     return Ran(messages, verdict, lives, time.monotonic() - began, quiet, refused, log.count("Traceback"))
 
 
-def script(messages: int, chance: random.Random) -> dict[str, Expected]:
+def script(messages: int, chance: random.Random, kinds: Sequence[str]) -> dict[str, Expected]:
     """Who asks what, by chat."""
     people = max(1, messages // _MESSAGES_EACH)
     tags: dict[str, list[str]] = {str(FIRST_ID + number): [] for number in range(people)}
     for number in range(messages):
-        tags[str(FIRST_ID + number % people)].append(f"{chance.choice(_KINDS)}{number}")
+        tags[str(FIRST_ID + number % people)].append(f"{chance.choice(kinds)}{number}")
     return {chat: Expected(tuple(own)) for chat, own in tags.items()}
 
 

@@ -1,6 +1,9 @@
 """What customers ask and Claude answers, so that a chat alone tells which question each message belongs to."""
 
 import re
+import tomllib
+
+from tests.bench.program import PROMPTS
 
 TAG = re.compile(r"\b(?:tiny|short|long)\d+\b")
 _HEAD = re.compile(r"Dạ ((?:(?:tiny|short|long)\d+ )*(?:tiny|short|long)\d+): ")
@@ -29,3 +32,9 @@ class Words:
         """The tags that the beginning of an answer names; none, if it is no beginning of an answer."""
         found = _HEAD.match(text)
         return found[1].split() if found else []
+
+
+def sentences() -> dict[str, str]:
+    """What the program says by itself in the sample shop, each on one line."""
+    said = tomllib.loads((PROMPTS / "sentences" / "vi.toml").read_text(encoding="utf-8"))
+    return {key: " ".join(text.replace("{shop}", said["shop_name"]).split()) for key, text in said.items()}
