@@ -29,19 +29,20 @@ OUTSIDE: Mapping[str, Sequence[str]] = {
     "web": _MODEL,
 }
 """The steps at which a stand-in kills the program, by door: what it asked for is done, and it never hears so."""
-# Commands are slash commands in Discord, which no other process can answer; what its library hands on can be read.
-# The page has no links that start a conversation, and no pictures.
+# In Telegram a complete text is begun first while there is room for it. Commands are slash commands in Discord, which
+# no other process can answer, and what its library hands on can be read. The page has no links that start a
+# conversation, and no pictures.
 NOT_AT: Mapping[str, Sequence[str]] = {
-    "telegram": (),
+    "telegram": ("send:whole", "sent:whole"),
     "discord": ("Messages.park", "Messages.close", "Messages.start_afresh", "Messages.keep_start"),
     "web": ("Messages.park", "Messages.keep_start", "Messages.keep_attachment"),
 }
-"""The transactions that a door's scene does not come to."""
+"""The steps, and the transactions, that a door's scene does not come to."""
 
 
 def steps_at(door: str) -> tuple[str, ...]:
     """Every step that the scene at this door should come to."""
-    inside = [step for step in STEPS if step.partition(":")[2] not in NOT_AT[door]]
+    inside = [step for step in STEPS if not step.endswith(tuple(NOT_AT[door]))]
     return (*inside, *OUTSIDE[door])
 
 
