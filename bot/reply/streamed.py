@@ -287,12 +287,12 @@ class StreamedReply:
         text = message.text
         if message.growing:
             # It may be all that the model has to say.
-            text = text.rstrip().rpartition(" ")[0]
+            text = text.removesuffix(self._growing_mark).rstrip().rpartition(" ")[0]
         else:
             text = text[: min(_BEGINNING, len(text) // 2)]
             text = text[: text.rfind(" ")] if " " in text else text
         short = Parts(max_units=self._max_units, measure=self._measure).grow(text)
-        return OutboundMessage(short, growing=True, reply_to=message.reply_to) if short else message
+        return OutboundMessage(self._marked(short), growing=True, reply_to=message.reply_to) if short else message
 
     def _answers(self) -> bool:
         """Whether words of an answer (perhaps of one that was given up) are visible."""

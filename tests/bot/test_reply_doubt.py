@@ -10,8 +10,10 @@ HERE = Address("fake", "1")
 WHOLE = "Dạ, áo còn size M ạ."
 
 
-def reply() -> StreamedReply:
-    return StreamedReply(to=HERE, key="k", reply_to=None, max_units=4096, measure=utf16_units)
+def reply(growing_mark: str = "") -> StreamedReply:
+    return StreamedReply(
+        to=HERE, key="k", reply_to=None, max_units=4096, measure=utf16_units, growing_mark=growing_mark
+    )
 
 
 def taken(one: StreamedReply, *, in_doubt: bool = True) -> ReplyCall:
@@ -49,6 +51,12 @@ def test_a_single_word_that_grows_and_a_sentence_of_ours_are_sent_as_they_are() 
     one = reply()
     one.append("Dạ")
     assert taken(one).message.text == "Dạ"
+
+
+def test_what_is_kept_back_is_a_word_and_not_the_mark_behind_it() -> None:
+    one = reply("▌")
+    one.append("Dạ, áo **còn size M**")
+    assert taken(one).message.text == "Dạ, áo **còn size** ▌"
 
 
 def test_an_edit_shows_all_there_is() -> None:
