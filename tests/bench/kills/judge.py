@@ -57,7 +57,7 @@ def _judge_chat(chat: str, texts: Sequence[str], wanted: Expected, words: Words,
     order = [wanted.tags.index(tag) for tags in finals for tag in tags if tag in wanted.tags]
     if not verdict.doubled and order != sorted(order):
         verdict.disordered.append(chat)
-    begun = [*wanted.sentences, *(words.answer([tag]) for tag in wanted.tags)]
+    begun = [*wanted.sentences, *wanted.endings, *wanted.welcome, *(words.answer([tag]) for tag in wanted.tags)]
     for text in left:
         if text in (*wanted.sentences, *wanted.endings, *wanted.welcome):
             continue
