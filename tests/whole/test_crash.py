@@ -70,7 +70,9 @@ async def test_an_answer_that_a_kill_cut_off_is_finished_in_the_messages_that_ar
         begun = len(stage.telegram.texts(7))
         async with running(stage):
             await stage.telegram.wait_for(lambda: " ".join(stage.telegram.texts(7)) == whole, timeout=40)
-            await eventually(lambda: stage.rows("SELECT count(*) FROM inbox WHERE answered_at IS NULL") == [(0,)])
+            await eventually(
+                lambda: stage.rows("SELECT count(*) FROM inbox WHERE answered_at IS NULL") == [(0,)], timeout=30
+            )
         assert begun >= 1
         assert " ".join(stage.telegram.texts(7)) == whole
         assert stage.rows("SELECT count(*) FROM outbox") == [(0,)]
