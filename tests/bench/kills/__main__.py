@@ -10,6 +10,8 @@ Everything is judged by what the stand-ins show to customers. A process is kille
 import argparse
 import asyncio
 import logging
+import signal
+import sys
 import time
 from collections.abc import Sequence
 
@@ -54,6 +56,8 @@ def main() -> None:
     given = parser.parse_args()
     if unknown := set(getattr(given, "steps", ())) - {step for door in OUTSIDE for step in steps_at(door)}:
         parser.error(f"no such step: {', '.join(sorted(unknown))}")
+    # Programs that run must not be left behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     # A stand-in that talks to a process that was killed reports it as an error of its own.
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     if given.word == "sweep":
