@@ -25,6 +25,7 @@ from bot.chat import Bookmarks, ChatPlatform, Receive
 from bot.engine.engine import Engine
 from bot.engine.limits import EngineLimits, Lateness
 from bot.errors import AccountRejected, PlatformError, SettingsError
+from bot.failpoints import FailingDatabase, FailingModel, FailingPlatform, Failpoint, failpoint_of
 from bot.inbox import Inbox
 from bot.links import LinkHosts
 from bot.llm.anthropic.model import AnthropicModel
@@ -86,6 +87,7 @@ class Shop:
     policies: Policies
     model: ChatModel
     links: LinkHosts
+    failpoint: Failpoint | None = None
 
 
 @dataclass(slots=True)
@@ -111,6 +113,8 @@ async def run(
     async with opened(settings) as shop:
         doors: dict[str, Door] = {}
         for platform in platforms_of(shop, lambda: {name: door.state for name, door in doors.items()}):
+            if shop.failpoint:
+                platform = FailingPlatform(platform, shop.failpoint.reached)
             recorded = RecordedPlatform(platform, shop.outbox)
             doors[platform.name] = Door(recorded, SendScheduler(recorded))
         if not doors:
@@ -244,14 +248,17 @@ async def keep_open(door: Door, doors: Mapping[str, Door], receive: Receive, ann
 async def opened(settings: Settings) -> AsyncIterator[Shop]:
     """Storage, policies and model, closed again at the end. Raises a `ShopdeskError` if one is unusable, or
     if another program serves this database."""
+    failpoint = failpoint_of(settings.failpoint) if settings.failpoint else None
     with locked(settings.database):
-        async with _opened(settings) as shop:
+        async with _opened(settings, failpoint) as shop:
             yield shop
 
 
 @asynccontextmanager
-async def _opened(settings: Settings) -> AsyncIterator[Shop]:
+async def _opened(settings: Settings, failpoint: Failpoint | None) -> AsyncIterator[Shop]:
     database = await Database.open(settings.database)
+    if failpoint:
+        database = FailingDatabase(database, failpoint.reached)
     try:
         policies = await Policies.load(
             settings.shopdesk_prompts,
@@ -260,6 +267,8 @@ async def _opened(settings: Settings) -> AsyncIterator[Shop]:
             language=settings.shopdesk_language,
         )
         model = model_of(settings, policies)
+        if failpoint:
+            model = FailingModel(model, failpoint.reached)
         try:
             links = link_hosts(policies.prompts, settings.shopdesk_link_hosts)
             timezone = ZoneInfo(settings.shopdesk_timezone)
@@ -273,6 +282,7 @@ async def _opened(settings: Settings) -> AsyncIterator[Shop]:
                 policies=policies,
                 model=model,
                 links=links,
+                failpoint=failpoint,
             )
         finally:
             await model.close()

@@ -213,8 +213,8 @@ class StreamedReply:
     def take(self, *, in_doubt: bool = False) -> ReplyCall | None:
         """The call to make now, with the newest text; None if everything that can be shown is.
 
-        `in_doubt`: what is sent now may show twice. Then a message that is complete is sent as a beginning, and
-        grows to its whole length by an edit: a beginning is all that can be left behind.
+        `in_doubt`: what is sent now may show twice. Then a message is sent as a beginning, and grows to its whole
+        length by an edit: a beginning is all that can be left behind.
         """
         if self._in_flight is not None:
             return None
@@ -227,7 +227,7 @@ class StreamedReply:
             if slot.given_up or self._same(slot, message):
                 continue
             self._taken = self._length
-            if in_doubt and slot.ref is None and not message.growing:
+            if in_doubt and slot.ref is None and message.text != self._sentence:
                 message = self._beginning(message)
             self._in_flight = ReplyCall(part, kind, message, self._key(part, slot), slot.ref)
             return self._in_flight
@@ -311,10 +311,15 @@ class StreamedReply:
         return marked if self._measure(marked) <= self._max_units else text
 
     def _beginning(self, message: OutboundMessage) -> OutboundMessage:
-        text = message.text[: min(_BEGINNING, len(message.text) // 2)]
-        text = text[: text.rfind(" ")] if " " in text else text
+        text = message.text
+        if message.growing:
+            # It may be all that the model has to say.
+            text = text.removesuffix(self._growing_mark).rstrip().rpartition(" ")[0]
+        else:
+            text = text[: min(_BEGINNING, len(text) // 2)]
+            text = text[: text.rfind(" ")] if " " in text else text
         short = Parts(max_units=self._max_units, measure=self._measure).grow(text)
-        return OutboundMessage(short, growing=True, reply_to=message.reply_to) if short else message
+        return OutboundMessage(self._marked(short), growing=True, reply_to=message.reply_to) if short else message
 
     @property
     def _source(self) -> str:
