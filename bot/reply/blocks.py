@@ -60,18 +60,39 @@ def pipes(line: str) -> list[int]:
     return [match.start() for match in _PIPE.finditer(line)]
 
 
+def first_pipe(line: str) -> int | None:
+    """Where a line has its first pipe that is not escaped."""
+    match = _PIPE.search(line)
+    return match.start() if match else None
+
+
 def scan(text: str) -> list[Line]:
     """The lines of a text, in one pass."""
-    scanner = _Scanner()
-    at = 0
-    pieces = text.split("\n")
-    for number, line in enumerate(pieces, 1):
-        if number < len(pieces):
-            scanner.take(line, at, at + len(line) + 1)
-        elif line:
-            scanner.take(line, at, at + len(line))
-        at += len(line) + 1
-    return scanner.lines
+    return Scan().lines(text)
+
+
+class Scan:
+    """The lines of a text that grows: those that are complete are read once."""
+
+    def __init__(self) -> None:
+        self._scanner = _Scanner()
+        self._at = 0
+        self._before: _State | None = None
+
+    def lines(self, text: str) -> list[Line]:
+        """The lines of a text that begins with all complete lines of the text of the last call. The list is
+        valid until the next call, and not to be changed."""
+        scanner = self._scanner
+        if self._before is not None:
+            scanner.restore(self._before)
+            self._before = None
+        while (end := text.find("\n", self._at)) >= 0:
+            scanner.take(text[self._at : end], self._at, end + 1)
+            self._at = end + 1
+        if self._at < len(text):
+            self._before = scanner.state()
+            scanner.take(text[self._at :], self._at, len(text))
+        return scanner.lines
 
 
 def indent_of(line: str, quotes: int = 0) -> int:
@@ -96,6 +117,18 @@ def without_indent(line: str, columns: int, quotes: int = 0) -> str:
     return line[:start] + line[start + min(_indent(line[start:]), columns) :]
 
 
+@dataclass(frozen=True, slots=True)
+class _State:
+    fence: Fence | None
+    items: tuple[int, ...]
+    last: LineKind
+    last_body: str
+    quotes: int
+    count: int
+    """Of the lines."""
+    last_line: tuple[Line, ...]
+
+
 class _Scanner:
     def __init__(self) -> None:
         self.lines: list[Line] = []
@@ -109,6 +142,17 @@ class _Scanner:
     def _item(self) -> int:
         """The column where the words of the innermost open list item begin; 0 outside of lists."""
         return self._items[-1] if self._items else 0
+
+    def state(self) -> _State:
+        count, items = len(self.lines), tuple(self._items)
+        return _State(
+            self._fence, items, self._last, self._last_body, self._quotes, count, tuple(self.lines[count - 1 : count])
+        )
+
+    def restore(self, state: _State) -> None:
+        self._fence, self._items = state.fence, [*state.items]
+        self._last, self._last_body, self._quotes = state.last, state.last_body, state.quotes
+        self.lines[max(0, state.count - 1) :] = state.last_line
 
     def take(self, line: str, at: int, end: int) -> None:
         match = _QUOTE.match(line)

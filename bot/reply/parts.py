@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bot.reply.blocks import behind_quotes, indent_of, scan
-from bot.reply.growing import visible
+from bot.reply.growing import Watch, visible
 from bot.reply.plain import plain
 from bot.reply.split import cut
 from bot.text import is_blank
@@ -56,7 +56,7 @@ class Parts:
         self._measure = measure
         self.frozen: list[str] = []
         self._tails = [Tail()]
-        self._safe = 0
+        self._watch = Watch()
 
     @property
     def starts(self) -> tuple[int, ...]:
@@ -74,8 +74,7 @@ class Parts:
         """What the open part shows while more is to come; parts that are full are frozen first."""
         while True:
             text, places, moved = self._tails[-1].render(source)
-            look = visible(text, self._safe)
-            self._safe = look.safe
+            look = self._watch.look(text)
             shown = text[: look.end].lstrip("\n") + look.closing
             if look.end <= len(self._tails[-1].opening):
                 return ""
@@ -107,7 +106,7 @@ class Parts:
         self._max_units = max_units
         del self.frozen[part:]
         del self._tails[part + 1 :]
-        self._safe = 0
+        self._watch = Watch()
 
     def _freeze(self, text: str, places: list[tuple[int, int]], moved: int, before: int) -> None:
         above = self._tails[-1]
@@ -119,7 +118,7 @@ class Parts:
         dedent = place.dedent + (above.dedent if is_same else 0)
         tail = Tail(there + place.at - here, place.opening, dedent, place.quotes)
         message = place.message(text).lstrip("\n")
-        self._safe = 0
+        self._watch = Watch()
         if is_blank(message):
             self._tails[-1] = tail
         else:
@@ -142,7 +141,7 @@ def _is_bare(text: str) -> bool:
 
 def _closed(text: str, *, is_cut: bool) -> str:
     """A fence that the model left open is closed, for platforms that would show its marker."""
-    look = visible(text) if is_cut else None
+    look = visible(text, hold=0) if is_cut else None
     if look and look.end and not any(char.isalnum() for char in text[look.end :]):
         return text[: look.end] + look.closing
     lines = scan(text)

@@ -2,7 +2,7 @@ import pyromark
 import pytest
 from hypothesis import given, settings
 
-from bot.reply.growing import visible
+from bot.reply.growing import Watch, visible
 from tests.bot.markdown import answers, soup
 
 
@@ -126,12 +126,9 @@ def test_what_was_shown_is_not_taken_back(text: str) -> None:
 @given(answers())
 @settings(max_examples=100, deadline=None)
 def test_what_is_settled_need_not_be_looked_at_again(text: str) -> None:
-    safe = 0
+    watch = Watch()
     for end in range(len(text) + 1):
-        look = visible(text[:end], safe)
-        fresh = visible(text[:end])
-        assert (look.end, look.closing) == (fresh.end, fresh.closing)
-        safe = look.safe
+        assert watch.look(text[:end]) == visible(text[:end])
 
 
 @given(soup())
@@ -139,5 +136,4 @@ def test_what_is_settled_need_not_be_looked_at_again(text: str) -> None:
 def test_any_text_at_all_is_shown_in_part(text: str) -> None:
     look = visible(text)
     assert 0 <= look.end <= len(text)
-    assert 0 <= look.safe <= len(text)
     assert len(look.closing) < 80
