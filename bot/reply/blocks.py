@@ -16,7 +16,7 @@ _HEADING = regex.compile(r" {0,3}#{1,6}(?: |$)")
 _RULE = regex.compile(r" {0,3}(?:(?:- *){3,}|(?:\* *){3,}|(?:_ *){3,}|=+ *)$")
 _DELIMITER = regex.compile(r" *+\|?+ *+:?-++:? *+(?:\| *+:?-++:? *+)*+\|? *+$")
 _LONGEST_INFO = 30
-_PIPE = regex.compile(r"(?<!\\)(?:\\\\)*\K\|")
+_PIPE = regex.compile(r"(?<!\\)\|")
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +219,8 @@ class _Scanner:
         if match is None:
             return False
         indent = at + len(match[1])
+        if not at and indent - (self._item if indent >= self._item else 0) >= 4:
+            return False  # Code by its indent, or a line of the paragraph above.
         inside = self._item if indent >= self._item else 0
         self._fence = Fence(match[2], match[3].strip()[:_LONGEST_INFO], quotes, indent if inside else 0, inside)
         return True

@@ -23,6 +23,26 @@ _MOST_RUNS = 32
 
 _SPECIAL = regex.compile(r"\\|`+|\*+|_+|~+|!?\[|\]|<|&|!$")
 _TICKS = regex.compile("`+")
+_ANGLED = regex.compile(r"<(?:[^<>\n\\]|\\.)*+>")
+_STEP = regex.compile(r"(?:\\.|[^()\s\p{Cc}\\])++|[()]", regex.DOTALL)
+_WHITE = regex.compile(r"[ \t\n]*+")
+_TITLE = regex.compile(r"\"(?:[^\"\\]|\\.)*+\"|'(?:[^'\\]|\\.)*+'|\((?:[^()\\]|\\.)*+\)", regex.DOTALL)
+_DEEPEST = 32
+_TAG = 200
+_MOST_RUNS = 32
+
+_SPECIAL = regex.compile(r"\\|`+|\*+|_+|~+|!?\[|\]|<|&|!$")
+_TICKS = regex.compile("`+")
+_DESTINATION = regex.compile(
+    r"(?:(?P<round>\((?:[^\s()\\]|\\.|(?&round))*+\))|){0}"
+    r"\(\s*+(?:<(?:[^<>\n\\]|\\.)*+>|(?:[^\s()<\\]|\\.|(?&round))(?:[^\s()\\]|\\.|(?&round))*+)?+"
+    r"(?:\s++(?:\"(?:[^\"\\]|\\.)*+\"|'(?:[^'\\]|\\.)*+'|\((?:[^()\\]|\\.)*+\)))?\s*+\)"
+)
+_TAG = 200
+_MOST_RUNS = 32
+
+_SPECIAL = regex.compile(r"\\|`+|\*+|_+|~+|!?\[|\]|<|&|!$")
+_TICKS = regex.compile("`+")
 _DESTINATION = regex.compile(
     r"\(\s*+(?:<(?:[^<>\n\\]|\\.)*+>|(?:[^\s()<\\]|\\.|\((?:[^\s()\\]|\\.)*+\))(?:[^\s()\\]|\\.|\((?:[^\s()\\]|\\.)*+\))*+)?+"
     r"(?:\s++(?:\"(?:[^\"\\]|\\.)*+\"|'(?:[^'\\]|\\.)*+'|\((?:[^()\\]|\\.)*+\)))?\s*+\)"
@@ -33,6 +53,7 @@ _TAG = regex.compile(
     r"|/[A-Za-z][A-Za-z0-9-]*+\s*+>|!--[\s\S]*?-->|\?[\s\S]*?\?>|![A-Za-z][^>]*+>"
     r"|[A-Za-z][A-Za-z0-9+.-]{1,31}+:[^\s<>]*+>|[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]++@[A-Za-z0-9.-]++>)"
 )
+_OPEN_ADDRESS = regex.compile(r"<[A-Za-z][A-Za-z0-9+.-]{1,31}:[^\s<>]*+$")
 _OPEN_ENTITY = regex.compile(r"&(?:#[0-9xX]?[0-9a-fA-F]{0,8}|[A-Za-z][A-Za-z0-9]{0,31})?$")
 _PUNCTUATION = regex.compile(r"[\p{P}\p{S}]")
 
@@ -218,11 +239,11 @@ class Reader:
         if is_active and after == len(text) and is_near:
             return None
         if is_active and text[after : after + 1] == "(":
-            match = _DESTINATION.match(text, after, after + 2 * _LONGEST_ADDRESS, partial=True)
-            if match is not None and match.partial and len(text) - after <= _LONGEST_ADDRESS:
+            end = _target_end(text[after : after + _LONGEST_ADDRESS])
+            if end is None and len(text) - after < _LONGEST_ADDRESS:
                 return None
-            if match is not None and not match.partial:
-                return self._link(bracket, match.end())
+            if end:
+                return self._link(bracket, after + end)
         elif is_active and text[after : after + 1] == "[" and "]" not in text[after : after + _LONGEST_LINK_TEXT]:
             if len(text) - after <= _LONGEST_LINK_TEXT:
                 return None
@@ -245,11 +266,12 @@ class Reader:
         self._inactive = min(self._inactive, len(self._brackets))
 
     def _tag(self, start: int) -> int | None:
-        match = _TAG.match(self._text, start, start + 2 * _LONGEST_TAG, partial=True)
+        match = _TAG.match(self._text, start, start + _LONGEST_ADDRESS, partial=True)
         if match is None:
             return start + 1
         if match.partial:
-            return None if len(self._text) - start <= _LONGEST_TAG else start + 1
+            longest = _LONGEST_ADDRESS if _OPEN_ADDRESS.match(self._text, start) else _LONGEST_TAG
+            return None if len(self._text) - start < longest else start + 1
         return self._span(start, match.end())
 
     def _run(self, start: int, end: int) -> int | None:
@@ -313,6 +335,39 @@ def _match(opener: Run, closer: Run) -> bool:
         together = opener.length + closer.length
         return together % 3 != 0 or (opener.length % 3 == 0 and closer.length % 3 == 0)
     return True
+
+
+def _target_end(text: str) -> int | None:
+    """Where the target of a link ends that begins with the bracket at 0; 0 if it is none, None if it may become one."""
+    at = _white_end(text, 1)
+    if text.startswith("<", at):
+        match = _ANGLED.match(text, at, partial=True)
+        if match is None or match.partial:
+            return 0 if match is None else None
+        at = match.end()
+    else:
+        depth = 0
+        while (match := _STEP.match(text, at)) is not None:
+            depth += (match[0] == "(") - (match[0] == ")")
+            if depth < 0 or depth > _DEEPEST:
+                break
+            at = match.end()
+        if depth > 0:
+            return None if at == len(text) or text[at:] == "\\" else 0
+    behind = _white_end(text, at)
+    if behind > at and text[behind : behind + 1] in tuple("\"'("):
+        match = _TITLE.match(text, behind, partial=True)
+        if match is None or match.partial:
+            return 0 if match is None else None
+        behind = _white_end(text, match.end())
+    if behind == len(text) or text[behind:] == "\\":
+        return None
+    return behind + 1 if text[behind] == ")" else 0
+
+
+def _white_end(text: str, at: int) -> int:
+    match = _WHITE.match(text, at)
+    return match.end() if match else at
 
 
 def _is_punctuation(char: str) -> bool:

@@ -4,6 +4,8 @@ from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import regex
+
 from bot.reply.blocks import behind_quotes, indent_of, scan
 from bot.reply.growing import Watch, visible
 from bot.reply.plain import plain
@@ -14,6 +16,7 @@ NOTHING = "⋯"
 """What a message shows that is left over from an answer that was replaced by a shorter one."""
 
 _LONGEST_BARE = 64
+_LINE = regex.compile(r"[^\n]*+\n|[^\n]++$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class Tail:
         pieces, places = [self.opening], []
         at, here = self.start, len(self.opening)
         moving, moved = True, 0
-        for number, line in enumerate(source[self.start :].splitlines(keepends=True)):
+        for number, line in enumerate(_LINE.findall(source, self.start)):
             mark = behind_quotes(line, self.quotes)
             spaces = indent_of(line, self.quotes)
             moving = moving and (number == 0 or spaces >= self.dedent or not line[mark:].strip())

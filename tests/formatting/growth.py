@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from urllib.parse import unquote
+
 import regex
 
 from bot.chat import Address, MessageRef, OutboundMessage, ReplyCall
@@ -30,6 +32,9 @@ _RAW_TABLE = regex.compile(r"(?m)^(?:> )*(?:\|.*\||\|? *:?-+:? *(?:\| *:?-+:? *)
 _LONE_MARK = regex.compile(r"(?:^|\n)[ >]*(?:[•☑☐+*-]|\d{1,9}[.)])\s*$")
 
 
+# A door may write a tab as spaces, and drop or put in what cannot be seen.
+_UNSEEN = regex.compile(r"[\s\p{Z}\p{Cc}\p{Cf}]")
+_CODES = regex.compile("%2[A89]|%7E")
 _NO_LETTER = regex.compile(r"\P{L}")
 _MARKS_WITH_LETTERS = regex.compile(r"""(?<=\[)[xX](?=\])|(?<=\])\([^\s()]+(?:\s+(?:"[^"\n]*"|'[^'\n]*'))?\)""")
 
@@ -125,7 +130,8 @@ def _debris(state: Sequence[Seen], truth: Expected) -> list[Fault]:
     found = Counter(char for char in text if char in MARKERS)
     if too_many := {char: count for char, count in found.items() if count > allowed[char]}:
         faults.append(Fault("debris", f"{too_many} in {text[-120:]!r}"))
-    raw = [row for row in _RAW_TABLE.findall(text) if row.strip() not in truth.text]
+    words = _UNSEEN.sub("", truth.text)
+    raw = [row for row in _RAW_TABLE.findall(text) if _UNSEEN.sub("", row) not in words]
     if raw:
         faults.append(Fault("debris", f"raw table {raw[0]!r}"))
     if state and (mark := _LONE_MARK.search(state[-1].text)) and mark[0].strip() not in truth.text:
@@ -144,8 +150,9 @@ def _final(state: Sequence[Seen], truth: Expected, max_units: int, door: Door) -
     text = "\n".join(seen.text for seen in state)
     wanted, found = truth.letters, squeezed(text)
     if door.name == "discord":
-        # The stars of an address are written as their codes, which lead to the same place.
-        wanted, found = (words.replace("%2A", "*").replace("%7E", "~") for words in (wanted, found))
+        # Stars and brackets of an address are written as their codes, which lead to the same place.
+        text = _CODES.sub(lambda code: unquote(code[0]), text)
+        wanted, found = (_CODES.sub(lambda code: unquote(code[0]), words) for words in (wanted, found))
     if door.name == "web":
         # The page numbers its lists itself (from any number, also right below a paragraph: ticked boxes are boxes
         # there), and knows no HTML in which marks (and the addresses of links) are only marks.

@@ -83,8 +83,29 @@ function allAre(text, char) {
 function readQuote(lines, at, end, growing, depth) {
   const inner = [];
   let next = at;
-  for (; next < end && /^ {0,3}>/.test(lines[next]); next += 1) inner.push(lines[next].replace(/^ {0,3}> ?/, ""));
+  let inFence = false;
+  let inTable = false;
+  let lazy = false;
+  for (; next < end; next += 1) {
+    const isMarked = /^ {0,3}>/.test(lines[next]);
+    lazy = !isMarked && !inFence && !inTable && isWords(lines[next]) && (lazy || isWords(withoutMarks(inner[inner.length - 1])));
+    if (!isMarked && !lazy) break;
+    const line = isMarked ? lines[next].replace(/^ {0,3}> ?/, "") : lines[next].trimStart();
+    if (fenceOf(line)) inFence = !inFence;
+    inTable = line.trim() !== "" && (inTable || isDelimiterRow(line.trim()));
+    inner.push(line);
+  }
   return { type: "quote", blocks: parseBlocks(inner, growing && next >= end, depth + 1), next };
+}
+
+/** Whether a line is nothing but a line of a paragraph: below a quote it goes on with the one in there. */
+function isWords(line) {
+  return line.trim() !== "" && !startsBlock(line) && !markerOf(line) && !isBareMark(line);
+}
+
+function withoutMarks(line) {
+  const bare = line.replace(/^(?: {0,3}> ?)+/, "").replace(/^\s*(?:[-*+]|\d{1,9}[.)])\s+/, "");
+  return indentOf(bare) < 4 ? bare : "";
 }
 
 function markerOf(line) {
@@ -160,7 +181,7 @@ function readTable(lines, at, end, growing) {
   const align = rule.map((cell) => (cell.endsWith(":") ? (cell.startsWith(":") ? "center" : "right") : ""));
   const rows = [];
   let next = Math.min(at + 2, end);
-  const isRow = (line) => line.trim() !== "" && (line.includes("|") || !(startsBlock(line) || markerOf(line)));
+  const isRow = (line) => line.trim() !== "" && !startsBlock(line) && !markerOf(line);
   for (; next < end && isRow(lines[next]); next += 1) rows.push(cells(lines[next]));
   const open = growing && next >= end;
   // Each row as long as it is: filling up would make a hostile table of 60,000 characters 900 million cells.

@@ -4,6 +4,7 @@ import { entityAt } from "./entities.js";
 
 const TAIL = 400;
 const URL_LIMIT = 2048;
+const PUNCTUATION_ANYWHERE = /[\p{P}\p{S}]/u;
 const PUNCTUATION = /[!-/:-@[-`{-~]/;
 
 /**
@@ -120,18 +121,24 @@ function readDelimiter(scan, char) {
   const { text, at } = scan;
   let end = at;
   while (text[end] === char) end += 1;
-  const before = at ? text[at - 1] : " ";
-  const after = end < text.length ? text[end] : " ";
-  let opens = !/\s/.test(after);
-  let closes = !/\s/.test(before);
-  if (char === "_") {
-    opens = opens && !/[\p{L}\p{N}]/u.test(before);
-    closes = closes && !/[\p{L}\p{N}]/u.test(after);
-  }
+  const before = at ? charBefore(text, at) : " ";
+  const after = end < text.length ? String.fromCodePoint(text.codePointAt(end)) : " ";
+  const isMark = (each) => PUNCTUATION_ANYWHERE.test(each);
+  const left = !/\s/.test(after) && (!isMark(after) || /\s/.test(before) || isMark(before));
+  const right = !/\s/.test(before) && (!isMark(before) || /\s/.test(after) || isMark(after));
+  let opens = left && (char !== "_" || !right || isMark(before));
+  let closes = right && (char !== "_" || !left || isMark(after));
+  // "**So:**words" is bold to its writer.
+  if (char === "*" && end - at === 2 && !closes && !/\s/.test(before) && !isMark(after)) closes = !(opens = false);
   if (char === "~" && end - at !== 2) opens = closes = false;
   const node = push(scan, { text: "", char, left: end - at, length: end - at, opened: [], closed: [] });
   if (opens || closes) scan.delimiters.push({ node, opens, closes, at });
   scan.at = end;
+}
+
+function charBefore(text, at) {
+  const half = text.charCodeAt(at - 1);
+  return half >= 0xdc00 && half <= 0xdfff ? text.slice(at - 2, at) : text[at - 1];
 }
 
 /** Match the delimiters from `bottom` on, and take them off the stack. */
