@@ -11,6 +11,7 @@ LineKind = Literal["blank", "text", "item", "heading", "rule", "open", "code", "
 _QUOTE = regex.compile(r"(?: {0,3}> ?)*+")
 _ONE_QUOTE = regex.compile(r" {0,3}> ?")
 _ITEMS = regex.compile(r"(?: *(?:[-+*]|\d{1,9}[.)])(?= |$) *+)++")
+_NOT_FIRST = regex.compile(r" *(?!0*1[.)])\d")
 _FENCE = regex.compile(r"( *)(`{3,20}(?=[^`]*$)|~{3,20}(?!~))(.*)$")
 _HEADING = regex.compile(r" {0,3}#{1,6}(?: |$)")
 _RULE = regex.compile(r" {0,3}(?:(?:- *){3,}|(?:\* *){3,}|(?:_ *){3,}|=+ *)$")
@@ -199,7 +200,7 @@ class _Scanner:
             return 0, "rule", True
         if body[0] in " \t" and self._last in ("blank", "code") and not self._item and _columns(body) >= 4:
             return len(body) - len(body.lstrip()), "code", True
-        if (items := _ITEMS.match(body)) is not None:
+        if (items := _ITEMS.match(body)) is not None and not self._goes_on(body, indent, quotes):
             while self._items and indent < self._item:
                 self._items.pop()
             self._items.append(items.end() + (body[items.end() :] == ""))
@@ -213,6 +214,12 @@ class _Scanner:
             return 0, "row", False
         opens = self._last not in ("text", "item") or quotes > self._quotes
         return indent, "text", opens
+
+    def _goes_on(self, body: str, indent: int, quotes: int) -> bool:
+        """Whether a number at the beginning of a line belongs to the words of a paragraph: only a list that
+        begins with 1 ends one."""
+        is_inside = self._last in ("text", "item") and quotes == self._quotes and indent >= self._item
+        return is_inside and _NOT_FIRST.match(body) is not None
 
     def _open_fence(self, body: str, at: int, quotes: int) -> bool:
         match = _FENCE.match(body, at)

@@ -109,7 +109,7 @@ class Watch:
         words = text[last.start : end]
         if _LONE_ITEM.match(words) or (not complete and (_MARKER.match(words) or _OPEN_FENCE.match(words))):
             return last.start, ""
-        if last.kind in ("code", "rule") or closed or tries <= 0 or (complete and last.kind in ("heading", "row")):
+        if last.kind in ("code", "rule") or closed or tries <= 0 or (complete and last.kind in ("heading", "row", "delimiter")):
             return end, ""
         return self._in_paragraph(number, last.end)
 

@@ -4,12 +4,12 @@ The rules are CommonMark's (delimiter runs and their flanking), with GFM's strik
 """
 
 from bisect import bisect_left
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import regex
 
-HOLD = 400
+HOLD = 800
 """What is behind an opener is held back for so many characters: whether it is markup, only its end tells."""
 
 # Nobody nests emphasis deeper; these are characters.
@@ -68,6 +68,10 @@ class Run:
     count: int
     opens: bool
     closes: bool
+    hidden: int
+    """How much of what is before it is not seen: the targets of links."""
+    held: bool
+    """What is behind it is held back until its end is there."""
     virtual: bool
     """While nothing matches it, it is more likely markup to come than a character of the text."""
 
@@ -100,6 +104,7 @@ class _Bracket(NamedTuple):
     at: int
     is_image: bool
     spans: int
+    hidden: int
     openers: _Openers
 
 
@@ -121,6 +126,7 @@ class Reader:
         self._spans: list[Span] = []
         self._runs: list[Run] = []
         self._brackets: list[_Bracket] = []
+        self._hidden = 0
         # Of the brackets below this one none can become a link: there is one in it already.
         self._inactive = 0
         self._last_ticks: dict[int, int] = {}
@@ -165,7 +171,7 @@ class Reader:
             openers = tuple((run, run.count) for run in self._runs)
             if self._brackets and self._brackets[-1].openers == openers:
                 openers = self._brackets[-1].openers
-            self._brackets.append(_Bracket(start, char == "!", len(self._spans), openers))
+            self._brackets.append(_Bracket(start, char == "!", len(self._spans), self._hidden, openers))
             return end
         if char == "]":
             return self._close_bracket(start)
@@ -190,13 +196,14 @@ class Reader:
         if (bracket := self._open_bracket()) is not None and bracket.at < cut:
             cut, tick, openers = bracket.at, "", bracket.openers
         for run, _ in openers:
-            is_about = run.char == "~" and run.length == 1
-            if run.at < cut and len(text) - run.at <= self._hold and not is_about:
+            # What was given up once is not taken back.
+            run.held = run.held and cut - run.at - self._hidden + run.hidden <= self._hold
+            if run.at < cut and run.held:
                 cut, tick = run.at, ""
                 break
         likely = sum(run.virtual for run, _ in openers) <= MOST_OPEN
         opened = [
-            Run(run.at, run.char, run.length, count, run.opens, run.closes, run.virtual and likely)
+            replace(run, count=count, virtual=run.virtual and likely)
             for run, count in openers
             if run.at < cut
         ]
@@ -207,8 +214,8 @@ class Reader:
 
     def _open_bracket(self) -> _Bracket | None:
         """The first bracket that may still be the beginning of a link."""
-        oldest = len(self._text) - _LONGEST_LINK_TEXT
-        first = bisect_left(self._brackets, oldest, key=lambda bracket: bracket.at)
+        oldest = len(self._text) - self._hidden - _LONGEST_LINK_TEXT
+        first = bisect_left(self._brackets, oldest, key=lambda bracket: bracket.at - bracket.hidden)
         for number in range(first, len(self._brackets)):
             if number >= self._inactive or self._brackets[number].is_image:
                 return self._brackets[number]
@@ -235,7 +242,7 @@ class Reader:
             return after
         bracket = self._brackets[-1]
         is_active = bracket.is_image or len(self._brackets) > self._inactive
-        is_near = start - bracket.at <= _LONGEST_LINK_TEXT
+        is_near = start - bracket.at - self._hidden + bracket.hidden <= _LONGEST_LINK_TEXT
         if is_active and after == len(text) and is_near:
             return None
         if is_active and text[after : after + 1] == "(":
@@ -243,16 +250,17 @@ class Reader:
             if end is None and len(text) - after < _LONGEST_ADDRESS:
                 return None
             if end:
-                return self._link(bracket, after + end)
+                return self._link(bracket, start, after + end)
         elif is_active and text[after : after + 1] == "[" and "]" not in text[after : after + _LONGEST_LINK_TEXT]:
             if len(text) - after <= _LONGEST_LINK_TEXT:
                 return None
         self._pop_bracket()
         return after
 
-    def _link(self, bracket: _Bracket, end: int) -> int:
+    def _link(self, bracket: _Bracket, words_end: int, end: int) -> int:
         """Nothing in a link pairs with what is outside."""
         del self._spans[bracket.spans :]
+        self._hidden += end - words_end
         self._runs = [run for run, _ in bracket.openers]
         for run, count in bracket.openers:
             run.count = count
@@ -287,7 +295,15 @@ class Reader:
             opens = left and (not right or _is_punctuation(before))
             closes = right and (not left or _is_punctuation(after))
         length = end - start
+        is_about = char == "~" and length == 1
+        if char == "~":
+            # GFM leaves open what may begin a strikethrough: here it is as the doors' parser has it.
+            around = before.isspace() or _is_punctuation(before), after.isspace() or _is_punctuation(after)
+            opens = not after.isspace() and (length > 1 or around[0])
+            closes = not before.isspace() and (around[1] or (length > 1 and not _is_punctuation(before)))
         likely = length == 2 if char == "~" else length <= 3
+        if opens and closes and _is_punctuation(before):
+            likely = False
         if left and right and before.isalnum():
             likely = likely and length >= 2 and not (before.isdigit() and after.isdigit())
         if char == "*" and length == 2 and not closes and not before.isspace() and after.isalnum():
@@ -298,7 +314,7 @@ class Reader:
                 each.virtual = False
         if char == "~" and length > 2:
             return end
-        run = Run(start, char, length, length, opens, closes, likely)
+        run = Run(start, char, length, length, opens, closes, self._hidden, not is_about, likely)
         if closes:
             self._close(run)
         if opens and run.count:

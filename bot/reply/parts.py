@@ -15,6 +15,7 @@ from bot.text import is_blank
 NOTHING = "⋯"
 """What a message shows that is left over from an answer that was replaced by a shorter one."""
 
+_TASK = regex.compile(r"(?m)^(?:- )?\\\[[ xX]\\\]")
 _LONGEST_BARE = 64
 _LINE = regex.compile(r"[^\n]*+\n|[^\n]++$")
 
@@ -139,7 +140,7 @@ def spread(text: str, count: int, measure: Callable[[str], int]) -> list[str]:
 
 def _is_bare(text: str) -> bool:
     """Whether a text is markup and nothing else: as long as it grows that is not worth showing."""
-    return is_blank(text) or (len(text) < _LONGEST_BARE and is_blank(plain(text)))
+    return is_blank(text) or (len(text) < _LONGEST_BARE and is_blank(_TASK.sub("", plain(text))))
 
 
 def _closed(text: str, *, is_cut: bool) -> str:

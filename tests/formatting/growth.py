@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from os.path import commonprefix
 
 from urllib.parse import unquote
 
@@ -114,14 +115,14 @@ def judge(text: str, growth: Growth, door: Door, *, max_units: int | None = None
     if "]:" in text:
         # A definition far below makes a link of [brackets]: nobody can foresee that.
         return faults + _final(states[-1] if states else [], truth, max_units or door.max_units, door)
-    for state in states:
-        faults += _debris(state, truth)
+    for number, state in enumerate(states, 1):
+        faults += _debris(state, truth, is_last=number == len(states))
     for before, now in pairwise(number for number in growth.settled if number >= 0):
         faults += _jump(states[before], states[now])
     return faults + _final(states[-1] if states else [], truth, max_units or door.max_units, door)
 
 
-def _debris(state: Sequence[Seen], truth: Expected) -> list[Fault]:
+def _debris(state: Sequence[Seen], truth: Expected, *, is_last: bool) -> list[Fault]:
     if not truth.letters:
         return []  # Markup and nothing else is shown as it stands.
     faults = []
@@ -132,9 +133,9 @@ def _debris(state: Sequence[Seen], truth: Expected) -> list[Fault]:
         faults.append(Fault("debris", f"{too_many} in {text[-120:]!r}"))
     words = _UNSEEN.sub("", truth.text)
     raw = [row for row in _RAW_TABLE.findall(text) if _UNSEEN.sub("", row) not in words]
-    if raw:
+    if len(raw) > len(_RAW_TABLE.findall(truth.text)):
         faults.append(Fault("debris", f"raw table {raw[0]!r}"))
-    if state and (mark := _LONE_MARK.search(state[-1].text)) and mark[0].strip() not in truth.text:
+    if not is_last and state and (mark := _LONE_MARK.search(state[-1].text)) and mark[0].strip() not in truth.text:
         faults.append(Fault("debris", f"lone {mark[0]!r}"))
     return faults
 
@@ -142,7 +143,10 @@ def _debris(state: Sequence[Seen], truth: Expected) -> list[Fault]:
 def _jump(before: Sequence[Seen], now: Sequence[Seen]) -> list[Fault]:
     then, today = (squeezed("".join(seen.text for seen in state)) for state in (before, now))
     kept = then[: max(0, len(then) - TAKEN_BACK)]
-    return [] if today.startswith(kept) else [Fault("jump", f"{then[-60:]!r} → {today[-80:]!r}")]
+    if today.startswith(kept):
+        return []
+    at = max(0, len(commonprefix([kept, today])) - 20)
+    return [Fault("jump", f"{then[at:][:80]!r} → {today[at:][:80]!r}")]
 
 
 def _final(state: Sequence[Seen], truth: Expected, max_units: int, door: Door) -> list[Fault]:

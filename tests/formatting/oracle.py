@@ -70,7 +70,8 @@ def expected(source: str) -> Expected:
             parts.append("\n")
         elif name == "TableRow" and kind == "End":
             # A parser drops the cells for which there is no column; here no word may get lost.
-            parts.extend(_cells(data[place["start"] : place["end"]].decode())[columns:])
+            rest = _cells(data[place["start"] : place["end"]].decode())[columns:]
+            parts.extend(f"|{cell}" for cell in rest)
         elif name in _BLOCKS:
             parts.append("\n")
     return Expected("".join(parts), "\n".join(extra))

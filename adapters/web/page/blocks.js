@@ -32,7 +32,7 @@ function readBlock(lines, at, end, growing, depth) {
   if (last && isBareMark(line)) return { next: at + 1 };
   const fence = fenceOf(line);
   if (fence) return readFence(lines, at, end, growing, fence);
-  const heading = /^ {0,3}(#{1,6})(?:[ \t]+(.*))?$/.exec(line);
+  const heading = /^ {0,3}(#{1,6})(?:[ \t]+(.*))?$/s.exec(line);
   if (heading) {
     const words = (heading[2] ?? "").replace(/[ \t]#+[ \t]*$/, "").trim();
     return { type: "heading", level: heading[1].length, inline: parseInline(words, last), next: at + 1 };
@@ -52,7 +52,7 @@ function isBareMark(line) {
 }
 
 function fenceOf(line) {
-  const found = /^( {0,3})(`{3,}|~{3,})(.*)$/.exec(line);
+  const found = /^( {0,3})(`{3,}|~{3,})(.*)$/s.exec(line);
   if (!found || (found[2][0] === "`" && found[3].includes("`"))) return null;
   return { indent: found[1].length, mark: found[2] };
 }
@@ -90,7 +90,7 @@ function readQuote(lines, at, end, growing, depth) {
     const isMarked = /^ {0,3}>/.test(lines[next]);
     lazy = !isMarked && !inFence && !inTable && isWords(lines[next]) && (lazy || isWords(withoutMarks(inner[inner.length - 1])));
     if (!isMarked && !lazy) break;
-    const line = isMarked ? lines[next].replace(/^ {0,3}> ?/, "") : lines[next].trimStart();
+    const line = isMarked ? lines[next].replace(/^ {0,3}> ?/, "") : asWords(lines[next].trimStart());
     if (fenceOf(line)) inFence = !inFence;
     inTable = line.trim() !== "" && (inTable || isDelimiterRow(line.trim()));
     inner.push(line);
@@ -101,6 +101,11 @@ function readQuote(lines, at, end, growing, depth) {
 /** Whether a line is nothing but a line of a paragraph: below a quote it goes on with the one in there. */
 function isWords(line) {
   return line.trim() !== "" && !startsBlock(line) && !markerOf(line) && !isBareMark(line);
+}
+
+/** A line that has left its list or quote goes on with a paragraph, and makes no table of it. */
+function asWords(line) {
+  return isDelimiterRow(line.trim()) ? line.replace("-", "\\-") : line;
 }
 
 function withoutMarks(line) {
@@ -148,7 +153,7 @@ function readList(lines, at, end, growing, depth) {
       const continues = !blank && !markerOf(line) && !startsBlock(line);
       if (!belongs && !continues) break;
       if (blank && !markerOf(line)) loose = true;
-      inner.push(belongs ? dedent(line, Math.min(deep, marker.content)) : line.trimStart());
+      inner.push(belongs ? dedent(line, Math.min(deep, marker.content)) : asWords(line.trimStart()));
       blank = false;
       next += 1;
     }
@@ -185,8 +190,13 @@ function readTable(lines, at, end, growing) {
   for (; next < end && isRow(lines[next]); next += 1) rows.push(cells(lines[next]));
   const open = growing && next >= end;
   // Each row as long as it is: filling up would make a hostile table of 60,000 characters 900 million cells.
-  const inline = (row, index) =>
-    row.map((cell, column) => parseInline(cell, open && index === rows.length - 1 && column === row.length - 1));
+  const inline = (row, index) => {
+    const last = open && index === rows.length - 1;
+    const shown = row.slice(0, head.length).map((cell, column) => parseInline(cell, last && column === row.length - 1));
+    // What has no column stays in the last one, as it stands.
+    if (row.length > head.length) shown[head.length - 1].push({ text: ` | ${row.slice(head.length).join(" | ")}` });
+    return shown;
+  };
   return { type: "table", align, head: inline(head, rows.length ? -2 : -1), rows: rows.map(inline), next };
 }
 
@@ -214,7 +224,7 @@ function readParagraph(lines, at, end, growing, depth) {
   while (next < end) {
     const line = lines[next];
     if (line.trim() === "" || startsBlock(line)) break;
-    if (depth < DEPTH && markerOf(line)) break;
+    if (depth < DEPTH && interrupts(markerOf(line))) break;
     if (line.trim().startsWith("|") && startsTable(lines, next, end, growing)) break;
     if (growing && next === end - 1 && isBareMark(line)) break;
     next += 1;
@@ -223,6 +233,11 @@ function readParagraph(lines, at, end, growing, depth) {
   const inside = lines.slice(at, next).filter((line, index) => index === 0 || !/^ {0,3}=+[ \t]*$/.test(line));
   const text = inside.map((line) => line.trim()).join("\n");
   return { type: "paragraph", inline: parseInline(text, growing && next >= end), next };
+}
+
+/** Of the lists only some end a paragraph: a number at the beginning of a line may belong to the words. */
+function interrupts(marker) {
+  return marker && marker.rest.trim() !== "" && (!marker.ordered || marker.number === 1);
 }
 
 function width(space) {

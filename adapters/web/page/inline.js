@@ -129,7 +129,7 @@ function readDelimiter(scan, char) {
   let opens = left && (char !== "_" || !right || isMark(before));
   let closes = right && (char !== "_" || !left || isMark(after));
   // "**So:**words" is bold to its writer.
-  if (char === "*" && end - at === 2 && !closes && !/\s/.test(before) && !isMark(after)) closes = !(opens = false);
+  if (char === "*" && end - at === 2 && /[\p{Pe}\p{Pf}\p{Po}]/u.test(before) && !/["']/.test(before)) closes = true;
   if (char === "~" && end - at !== 2) opens = closes = false;
   const node = push(scan, { text: "", char, left: end - at, length: end - at, opened: [], closed: [] });
   if (opens || closes) scan.delimiters.push({ node, opens, closes, at });
@@ -198,11 +198,13 @@ function readLinkEnd(scan) {
   bracket.node.text = "";
   // A picture in the words of a link is words, too, and so is one that has a link in its own.
   const isWords = isImage && (scan.brackets.length !== scan.activeFrom || bracket.links !== scan.links);
-  if (target.url && !isWords) {
+  if (!target.unfinished && !isWords) {
     scan.links += 1;
-    bracket.node.open = "a";
-    bracket.node.url = target.url;
-    scan.nodes.push({ close: "a" });
+    if (target.url) {
+      bracket.node.open = "a";
+      bracket.node.url = target.url;
+      scan.nodes.push({ close: "a" });
+    }
     // A link cannot be inside another: the brackets around it are only text now.
     scan.activeFrom = scan.brackets.length;
   }
@@ -212,10 +214,10 @@ function readLinkEnd(scan) {
 /** What follows a `]`: {url, end}; null when it is no address. One that breaks off is none yet, but hidden. */
 function readTarget(scan) {
   const { text } = scan;
-  const start = scan.at + 2;
-  const unfinished = scan.growing ? { url: "", end: text.length } : null;
-  if (start > text.length) return unfinished;
-  if (text[start - 1] !== "(") return null;
+  const unfinished = scan.growing ? { unfinished: true, end: text.length } : null;
+  if (scan.at + 2 > text.length) return unfinished;
+  if (text[scan.at + 1] !== "(") return null;
+  const start = scan.at + 2 + /^[ \t]*/.exec(text.slice(scan.at + 2, scan.at + 2 + URL_LIMIT))[0].length;
   const limit = Math.min(text.length, start + URL_LIMIT);
   const angled = text[start] === "<";
   let at = start;
@@ -244,7 +246,7 @@ function readAutolink(scan) {
     return true;
   }
   const mail = /^<([\w.+'-]+@[\w-]+(?:\.[\w-]+)+)>/.exec(rest);
-  const found = mail ?? /^<((?:https?:\/\/|mailto:|tel:)[^\s<>]+)>/i.exec(rest);
+  const found = mail ?? /^<([a-z][a-z0-9+.-]{1,31}:[^\s<>]*)>/i.exec(rest);
   if (!found) return scan.growing && beginsAutolink(scan);
   if (mail) found[1] = `mailto:${mail[1]}`;
   pushLink(scan, found[1], mail ? mail[1] : found[1]);
