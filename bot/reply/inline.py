@@ -24,7 +24,7 @@ _MOST_RUNS = 32
 _SPECIAL = regex.compile(r"\\|`+|\*+|_+|~+|!?\[|\]|<|&|!$")
 _TICKS = regex.compile("`+")
 _ANGLED = regex.compile(r"<(?:[^<>\n\\]|\\.)*+>")
-_STEP = regex.compile(r"(?:\\.|[^()\s\p{Cc}\\])++|[()]", regex.DOTALL)
+_STEP = regex.compile(r"(?:\\.|[^() \p{Cc}\\])++|[()]", regex.DOTALL)
 _WHITE = regex.compile(r"[ \t\n]*+")
 _TITLE = regex.compile(r"\"(?:[^\"\\]|\\.)*+\"|'(?:[^'\\]|\\.)*+'|\((?:[^()\\]|\\.)*+\)", regex.DOTALL)
 _DEEPEST = 32
@@ -109,12 +109,15 @@ class _Bracket(NamedTuple):
 
 
 def read(text: str) -> Inline:
-    """Read a paragraph that may go on. A line end at its end tells that its last line is complete."""
-    return Reader().read(text)
+    """Read a whole paragraph."""
+    return Reader(hold=0).read(text if text.endswith("\n") else text + "\n")
 
 
 class Reader:
-    """Reads a paragraph that grows, again and again: what was decided once is not looked at any more."""
+    """Reads a paragraph that grows, again and again: what was decided once is not looked at any more.
+
+    A line end at the end of the text tells that its last line is complete.
+    """
 
     def __init__(self, hold: int = HOLD) -> None:
         self._hold = hold

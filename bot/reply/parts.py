@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
+from html import unescape
 
 import regex
 
@@ -140,7 +141,10 @@ def spread(text: str, count: int, measure: Callable[[str], int]) -> list[str]:
 
 def _is_bare(text: str) -> bool:
     """Whether a text is markup and nothing else: as long as it grows that is not worth showing."""
-    return is_blank(text) or (len(text) < _LONGEST_BARE and is_blank(_TASK.sub("", plain(text))))
+    if len(text) >= _LONGEST_BARE:
+        return is_blank(text)
+    words = _TASK.sub("", plain(text)).replace("\\", "")
+    return is_blank(unescape(words))
 
 
 def _closed(text: str, *, is_cut: bool) -> str:

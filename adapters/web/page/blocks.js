@@ -42,6 +42,7 @@ function readBlock(lines, at, end, growing, depth) {
     if (/^ {0,3}>/.test(line)) return readQuote(lines, at, end, growing, depth);
     if (markerOf(line)) return readList(lines, at, end, growing, depth);
   }
+  if (indentOf(line) >= 4) return readIndented(lines, at, end);
   if (startsTable(lines, at, end, growing)) return readTable(lines, at, end, growing);
   return readParagraph(lines, at, end, growing, depth);
 }
@@ -68,6 +69,13 @@ function readFence(lines, at, end, growing, fence) {
     body.push(dedent(lines[next], fence.indent));
   }
   return { type: "code", text: body.join("\n"), next };
+}
+
+function readIndented(lines, at, end) {
+  const body = [];
+  let next = at;
+  for (; next < end && (lines[next].trim() === "" || indentOf(lines[next]) >= 4); next += 1) body.push(dedent(lines[next], 4));
+  return { type: "code", text: body.join("\n").trimEnd(), next };
 }
 
 function isRule(line) {

@@ -211,30 +211,57 @@ function readLinkEnd(scan) {
   scan.at = target.end;
 }
 
+const ANGLED = /<(?:[^<>\n\\]|\\.)*>/sy;
+const STEP = /(?:\\.|[^()\\\u0000-\u0020\u007f])+|[()]/sy;
+// A tag of HTML: it is shown as it stands, and what is in it is no markup.
+const TAG = /<(?:[a-z][a-z0-9-]*(?:\s+[a-z_:][\w.:-]*(?:\s*=\s*(?:[^\s"'=<>`]+|'[^']*'|"[^"]*"))?)*\s*\/?>|\/[a-z][a-z0-9-]*\s*>|!--[^]*?-->|\?[^]*?\?>|![a-z][^>]*>|!\[CDATA\[[^]*?\]\]>)/iy;
+const WHITE = /[ \t\n]*/y;
+const TITLE = /"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\((?:[^()\\]|\\.)*\)/sy;
+
+/** Where a pattern ends that begins at a place; -1 if it does not. */
+function endOf(pattern, text, at) {
+  pattern.lastIndex = at;
+  return pattern.test(text) ? pattern.lastIndex : -1;
+}
+
 /** What follows a `]`: {url, end}; null when it is no address. One that breaks off is none yet, but hidden. */
 function readTarget(scan) {
-  const { text } = scan;
-  const unfinished = scan.growing ? { unfinished: true, end: text.length } : null;
-  if (scan.at + 2 > text.length) return unfinished;
-  if (text[scan.at + 1] !== "(") return null;
-  const start = scan.at + 2 + /^[ \t]*/.exec(text.slice(scan.at + 2, scan.at + 2 + URL_LIMIT))[0].length;
-  const limit = Math.min(text.length, start + URL_LIMIT);
+  const from = scan.at + 1;
+  const text = scan.text.slice(from, from + URL_LIMIT + TAIL);
+  const unfinished = scan.growing && from + text.length === scan.text.length ? { unfinished: true, end: scan.text.length } : null;
+  if (!text) return unfinished;
+  if (text[0] !== "(") return null;
+  const start = endOf(WHITE, text, 1);
   const angled = text[start] === "<";
-  let at = start;
-  for (let depth = 0; at < limit; at += 1) {
-    const char = text[at];
-    if (char === "\n") return null;
-    if (angled ? char === ">" : /\s/.test(char)) break;
-    if (!angled && char === "(" && ++depth > 32) return null;
-    if (!angled && char === ")" && depth-- === 0) break;
+  let at = angled ? endOf(ANGLED, text, start) : start;
+  if (at < 0) return text.slice(start).includes("\n") ? null : unfinished;
+  for (let depth = 0; !angled; ) {
+    const next = endOf(STEP, text, at);
+    depth += next < 0 ? 0 : text[at] === "(" ? 1 : text[at] === ")" ? -1 : 0;
+    if (depth > 32 || (next < 0 && depth > 0)) return at === text.length ? unfinished : null;
+    if (next < 0 || depth < 0) break;
+    at = next;
   }
-  if (at >= limit) return at >= text.length ? unfinished : null;
-  const url = text.slice(angled ? start + 1 : start, at);
-  if (angled) at += 1;
-  const rest = text.slice(at, at + URL_LIMIT);
-  const close = /^[ \t]*(?:"[^"\n]*"|'[^'\n]*')?[ \t]*\)/.exec(rest);
-  if (close) return { url: url.replace(/\\([!-/:-@[-`{-~])/g, "$1"), end: at + close[0].length };
-  return /^[ \t]*(?:"[^"\n]*"?|'[^'\n]*'?)?[ \t]*$/.test(rest) ? unfinished : null;
+  const url = angled ? text.slice(start + 1, at - 1) : text.slice(start, at);
+  let end = endOf(WHITE, text, at);
+  if (end > at && `"'(`.includes(text[end] ?? ")")) {
+    const title = endOf(TITLE, text, end);
+    if (title < 0) return unfinished;
+    end = endOf(WHITE, text, title);
+  }
+  if (end >= text.length) return unfinished;
+  return text[end] === ")" ? { url: unescaped(url), end: from + end + 1 } : null;
+}
+
+function unescaped(url) {
+  let done = "";
+  for (let at = 0; at < url.length; ) {
+    const entity = url[at] === "&" ? entityAt(url, at) : null;
+    if (url[at] === "\\" && PUNCTUATION.test(url[at + 1] ?? "")) at += 1;
+    done += entity ? entity.char : url[at];
+    at = entity ? entity.end : at + 1;
+  }
+  return done;
 }
 
 function readAutolink(scan) {
@@ -247,6 +274,12 @@ function readAutolink(scan) {
   }
   const mail = /^<([\w.+'-]+@[\w-]+(?:\.[\w-]+)+)>/.exec(rest);
   const found = mail ?? /^<([a-z][a-z0-9+.-]{1,31}:[^\s<>]*)>/i.exec(rest);
+  const tag = found ? -1 : endOf(TAG, rest, 0);
+  if (tag > 0) {
+    scan.word += rest.slice(0, tag);
+    scan.at += tag;
+    return true;
+  }
   if (!found) return scan.growing && beginsAutolink(scan);
   if (mail) found[1] = `mailto:${mail[1]}`;
   pushLink(scan, found[1], mail ? mail[1] : found[1]);
