@@ -14,7 +14,7 @@ _ITEMS = regex.compile(r"(?: *(?:[-+*]|\d{1,9}[.)])(?= |$) *+)++")
 _NOT_FIRST = regex.compile(r" *(?!0*1[.)])\d")
 _FENCE = regex.compile(r"( *)(`{3,20}(?=[^`]*$)|~{3,20}(?!~))(.*)$")
 _HEADING = regex.compile(r" {0,3}#{1,6}(?: |$)")
-_RULE = regex.compile(r" {0,3}(?:(?:- *){3,}|(?:\* *){3,}|(?:_ *){3,}|=+ *)$")
+_MOST_MARKS = 400
 _DELIMITER = regex.compile(r" *+\|?+ *+:?-++:? *+(?:\| *+:?-++:? *+)*+\|? *+$")
 _LONGEST_INFO = 30
 _PIPE = regex.compile(r"(?<!\\)\|")
@@ -156,7 +156,7 @@ class _Scanner:
         self.lines[max(0, state.count - 1) :] = state.last_line
 
     def take(self, line: str, at: int, end: int) -> None:
-        match = _QUOTE.match(line)
+        match = _QUOTE.match(line, 0, _MOST_MARKS)
         prefix = match.end() if match else 0
         quotes = line.count(">", 0, prefix)
         if self._fence is not None:
@@ -196,11 +196,11 @@ class _Scanner:
             self._items.pop()
         if self._last in ("text", "item") and _is_delimiter(body) and cells(self._last_body) == cells(body):
             return 0, "delimiter", False
-        if _RULE.match(body):
+        if _is_rule(body):
             return 0, "rule", True
         if body[0] in " \t" and self._last in ("blank", "code") and not self._item and _columns(body) >= 4:
             return len(body) - len(body.lstrip()), "code", True
-        if (items := _ITEMS.match(body)) is not None and not self._goes_on(body, indent, quotes):
+        if (items := _ITEMS.match(body, 0, _MOST_MARKS)) is not None and not self._goes_on(body, indent, quotes):
             while self._items and indent < self._item:
                 self._items.pop()
             self._items.append(items.end() + (body[items.end() :] == ""))
@@ -240,6 +240,15 @@ def _indent(line: str) -> int:
 def _columns(line: str) -> int:
     """How far a line is indented, tabs included."""
     return len(line[: len(line) - len(line.lstrip())].expandtabs(4))
+
+
+def _is_rule(line: str) -> bool:
+    """Whether a line is a rule, or the line under the words of a heading."""
+    mark = line.lstrip(" ")[:1]
+    if mark not in tuple("-*_=") or _indent(line) > 3:
+        return False
+    words = line.strip() if mark == "=" else line.replace(" ", "").replace("\t", "")
+    return not words.strip(mark) and (mark == "=" or len(words) >= 3)
 
 
 def _is_delimiter(line: str) -> bool:

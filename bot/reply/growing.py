@@ -15,7 +15,9 @@ _TRIES = 8
 _MARKER = regex.compile(
     r"[ >]*+(?:(?:[-+*]|\d{1,9}[.)])[ ]+>*|> *)*+(?:[-+*_=](?:[-+*_= ])*|\d{1,9}[.)]?|#{1,6}|`+|~+|\[[ xX]?\]?|<|!|:)?\s*$"
 )
-_LONE_ITEM = regex.compile(r"[ >]*+(?:(?:[-+*>]|\d{1,9}[.)])[ ]*)*+(?:\[[ xX]?\])?(?:#{1,6})?\s*$")
+_LONE_ITEM = regex.compile(r"[ >]*+(?:(?:[-+*>]|\d{1,9}[.)])[ \t]*)*+(?:\[[ xX]?\])?(?:#{1,6})?\s*$")
+_MARKS = regex.compile(r"[-+*>#.)\d\[\] \t]*+\s*$")
+_LONGEST_MARKS = 200
 _MAYBE_DELIMITER = regex.compile(r"[ >]*+[|:\-][|:\- ]*+$")
 _OPEN_FENCE = regex.compile(r"[ >]*+(?:(?:[-+*]|\d{1,9}[.)])[ ]+)*+(?:`{3,}[^`]*|~{3,}.*)$")
 _HARD_BREAK = regex.compile(r"(?<!\\)(?:\\\\)*+\\$")
@@ -64,7 +66,7 @@ class Watch:
         for number in range(self._settled, len(self._lines) - 2):
             line = self._lines[number]
             words = self._text[line.start : line.end]
-            if line.fence is not None or not (line.kind == "blank" or _LONE_ITEM.match(words)):
+            if line.fence is not None or not (line.kind == "blank" or _is_lone(words)):
                 self._bare = number + 1
             self._settled = number + 1
 
@@ -94,7 +96,7 @@ class Watch:
             words = text[lines[count - 1].start : lines[count - 1].end].rstrip()
             if cut > lines[count - 1].start + len(words):
                 continue  # Whole lines were taken away; now it is about the one above them.
-            if lines[count - 1].fence or not _LONE_ITEM.match(text[lines[count - 1].start : cut]):
+            if lines[count - 1].fence or not _is_lone(text[lines[count - 1].start : cut]):
                 return Visible(cut, closing)
             count -= 1
         return Visible(0)
@@ -107,7 +109,7 @@ class Watch:
         if (cut := self._in_table(number, end, complete, closed)) is not None:
             return self._inside(number, cut)
         words = text[last.start : end]
-        if _LONE_ITEM.match(words) or (not complete and (_MARKER.match(words) or _OPEN_FENCE.match(words))):
+        if _is_lone(words) or (not complete and _may_be_mark(words)):
             return last.start, ""
         if last.kind in ("code", "rule") or closed or tries <= 0 or (complete and last.kind in ("heading", "row", "delimiter")):
             return end, ""
@@ -157,7 +159,11 @@ class Watch:
     def _in_paragraph(self, number: int, end: int) -> tuple[int, str]:
         """Where to cut the paragraph that this line belongs to, and what closes it there."""
         start = self._lines[self._first_of(number)].content
-        found = self._reader(start).read(self._text[start:end])
+        words = self._text[start:end]
+        if self._lines[number].quotes:
+            # The marks of the quote are no words of the paragraph.
+            words = words.replace("\n>", "\n ")
+        found = self._reader(start).read(words)
         words = self._text[start : start + found.cut].rstrip()
         if not found.tick and _HARD_BREAK.search(words, max(0, len(words) - 100)):
             words = words[:-1].rstrip()
@@ -188,6 +194,20 @@ class Watch:
         if len(self._readers) > 2 * _TRIES:
             del self._readers[next(iter(self._readers))]
         return reader
+
+
+def _is_lone(words: str) -> bool:
+    """Whether a line is nothing but the marks of blocks whose words are still to come."""
+    return (_LONE_ITEM if len(words) <= _LONGEST_MARKS else _MARKS).match(words) is not None
+
+
+def _may_be_mark(words: str) -> bool:
+    """Whether a line that is not complete may still become the mark of a block and nothing else."""
+    if "```" in words or "~~~" in words:
+        return _OPEN_FENCE.match(words) is not None or (
+            len(words) <= _LONGEST_MARKS and _MARKER.match(words) is not None
+        )
+    return len(words) <= _LONGEST_MARKS and _MARKER.match(words) is not None
 
 
 def _whole_graphemes(text: str) -> int:

@@ -18,6 +18,9 @@ NOTHING = "⋯"
 
 _TASK = regex.compile(r"(?m)^(?:- )?\\\[[ xX]\\\]")
 _LONGEST_BARE = 64
+# No door makes more units of one more character; so a text with room enough is not measured again.
+_MOST_UNITS = 8
+_MARGIN = 64
 _LINE = regex.compile(r"[^\n]*+\n|[^\n]++$")
 
 
@@ -62,6 +65,7 @@ class Parts:
         self.frozen: list[str] = []
         self._tails = [Tail()]
         self._watch = Watch()
+        self._measured = (0, 0)
 
     @property
     def starts(self) -> tuple[int, ...]:
@@ -83,7 +87,7 @@ class Parts:
             shown = text[: look.end].lstrip("\n") + look.closing
             if look.end <= len(self._tails[-1].opening):
                 return ""
-            units = self._measure(shown)
+            units = self._units(shown)
             if units <= self._max_units:
                 return shown if units > 0 and not _is_bare(shown) else ""
             self._freeze(text, places, moved, look.end)
@@ -112,6 +116,18 @@ class Parts:
         del self.frozen[part:]
         del self._tails[part + 1 :]
         self._watch = Watch()
+        self._measured = (0, 0)
+
+    def _units(self, shown: str) -> int:
+        """The length of what the open part shows, or a smaller one if it certainly fits."""
+        length, units = self._measured
+        room = self._max_units - units - _MARGIN
+        # Only a table's cell, or the definition of a link, moves what is above it.
+        is_plain = "|" not in shown and "]:" not in shown
+        if units and is_plain and 0 <= (len(shown) - length) * _MOST_UNITS <= room:
+            return units
+        self._measured = len(shown), self._measure(shown)
+        return self._measured[1]
 
     def _freeze(self, text: str, places: list[tuple[int, int]], moved: int, before: int) -> None:
         above = self._tails[-1]
@@ -124,6 +140,7 @@ class Parts:
         tail = Tail(there + place.at - here, place.opening, dedent, place.quotes)
         message = place.message(text).lstrip("\n")
         self._watch = Watch()
+        self._measured = (0, 0)
         if is_blank(message):
             self._tails[-1] = tail
         else:

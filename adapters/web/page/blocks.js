@@ -34,7 +34,7 @@ function readBlock(lines, at, end, growing, depth) {
   if (fence) return readFence(lines, at, end, growing, fence);
   const heading = /^ {0,3}(#{1,6})(?:[ \t]+(.*))?$/s.exec(line);
   if (heading) {
-    const words = (heading[2] ?? "").replace(/[ \t]#+[ \t]*$/, "").trim();
+    const words = (heading[2] ?? "").replace(/(?:^|[ \t])#+[ \t]*$/, "").trim();
     return { type: "heading", level: heading[1].length, inline: parseInline(words, last), next: at + 1 };
   }
   if (isRule(line)) return { type: "rule", next: at + 1 };
