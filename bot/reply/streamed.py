@@ -281,7 +281,7 @@ class StreamedReply:
 
     def _marked(self, text: str) -> str:
         marked = with_mark(text, self._growing_mark)
-        return marked if self._measure(marked) <= self._max_units else text
+        return marked if marked == text or self._measure(marked) <= self._max_units else text
 
     def _beginning(self, message: OutboundMessage) -> OutboundMessage:
         text = message.text[: min(_BEGINNING, len(message.text) // 2)]
