@@ -111,7 +111,12 @@ class Watch:
         words = text[last.start : end]
         if _is_lone(words) or (not complete and _may_be_mark(words)):
             return last.start, ""
-        if last.kind in ("code", "rule") or closed or tries <= 0 or (complete and last.kind in ("heading", "row", "delimiter")):
+        if (
+            last.kind in ("code", "rule")
+            or closed
+            or tries <= 0
+            or (complete and last.kind in ("heading", "row", "delimiter"))
+        ):
             return end, ""
         return self._in_paragraph(number, last.end)
 

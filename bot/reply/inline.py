@@ -205,11 +205,7 @@ class Reader:
                 cut, tick = run.at, ""
                 break
         likely = sum(run.virtual for run, _ in openers) <= MOST_OPEN
-        opened = [
-            replace(run, count=count, virtual=run.virtual and likely)
-            for run, count in openers
-            if run.at < cut
-        ]
+        opened = [replace(run, count=count, virtual=run.virtual and likely) for run, count in openers if run.at < cut]
         spans = self._spans
         if tick:
             spans = [*spans, Span(self._at, len(text), tick)]
