@@ -58,7 +58,8 @@ _HTML = (
     "<!DOCTYPE html>",
 )
 _MATH = (
-    "$x$", "$a_1 + b_1$", "$$\\frac{a}{b}$$", "\\(x^2\\)", "\\[a*b*c\\]", "$5 và $10", "\\begin{x}", "$\\sum_{i=1}^n i*j$",
+    "$x$", "$a_1 + b_1$", "$$\\frac{a}{b}$$", "\\(x^2\\)", "\\[a*b*c\\]", "$5 và $10", "\\begin{x}",
+    "$\\sum_{i=1}^n i*j$",
 )  # fmt: skip
 _PIPE = regex.compile(r"(?<!\\)\|")
 _DEBRIS = (

@@ -28,25 +28,6 @@ _STEP = regex.compile(r"(?:\\.|[^() \p{Cc}\\])++|[()]", regex.DOTALL)
 _WHITE = regex.compile(r"[ \t\n]*+")
 _TITLE = regex.compile(r"\"(?:[^\"\\]|\\.)*+\"|'(?:[^'\\]|\\.)*+'|\((?:[^()\\]|\\.)*+\)", regex.DOTALL)
 _DEEPEST = 32
-_TAG = 200
-_MOST_RUNS = 32
-
-_SPECIAL = regex.compile(r"\\|`+|\*+|_+|~+|!?\[|\]|<|&|!$")
-_TICKS = regex.compile("`+")
-_DESTINATION = regex.compile(
-    r"(?:(?P<round>\((?:[^\s()\\]|\\.|(?&round))*+\))|){0}"
-    r"\(\s*+(?:<(?:[^<>\n\\]|\\.)*+>|(?:[^\s()<\\]|\\.|(?&round))(?:[^\s()\\]|\\.|(?&round))*+)?+"
-    r"(?:\s++(?:\"(?:[^\"\\]|\\.)*+\"|'(?:[^'\\]|\\.)*+'|\((?:[^()\\]|\\.)*+\)))?\s*+\)"
-)
-_TAG = 200
-_MOST_RUNS = 32
-
-_SPECIAL = regex.compile(r"\\|`+|\*+|_+|~+|!?\[|\]|<|&|!$")
-_TICKS = regex.compile("`+")
-_DESTINATION = regex.compile(
-    r"\(\s*+(?:<(?:[^<>\n\\]|\\.)*+>|(?:[^\s()<\\]|\\.|\((?:[^\s()\\]|\\.)*+\))(?:[^\s()\\]|\\.|\((?:[^\s()\\]|\\.)*+\))*+)?+"
-    r"(?:\s++(?:\"(?:[^\"\\]|\\.)*+\"|'(?:[^'\\]|\\.)*+'|\((?:[^()\\]|\\.)*+\)))?\s*+\)"
-)
 _TAG = regex.compile(
     r"<(?:[A-Za-z][A-Za-z0-9-]*+(?:\s++[A-Za-z_:][A-Za-z0-9_.:-]*+"
     r"(?:\s*+=\s*+(?:[^\s\"'=<>`]++|'[^']*+'|\"[^\"]*+\"))?+)*+\s*+/?>"
@@ -54,6 +35,7 @@ _TAG = regex.compile(
     r"|[A-Za-z][A-Za-z0-9+.-]{1,31}+:[^\s<>]*+>|[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]++@[A-Za-z0-9.-]++>)"
 )
 _OPEN_ADDRESS = regex.compile(r"<[A-Za-z][A-Za-z0-9+.-]{1,31}:[^\s<>]*+$")
+_OPEN_LABEL = regex.compile(r"\[[^\]]*+$")
 _OPEN_ENTITY = regex.compile(r"&(?:#[0-9xX]?[0-9a-fA-F]{0,8}|[A-Za-z][A-Za-z0-9]{0,31})?$")
 _PUNCTUATION = regex.compile(r"[\p{P}\p{S}]")
 
@@ -250,9 +232,8 @@ class Reader:
                 return None
             if end:
                 return self._link(bracket, start, after + end)
-        elif is_active and text[after : after + 1] == "[" and "]" not in text[after : after + _LONGEST_LINK_TEXT]:
-            if len(text) - after <= _LONGEST_LINK_TEXT:
-                return None
+        elif is_active and 0 < len(text) - after <= _LONGEST_LINK_TEXT and _OPEN_LABEL.match(text, after):
+            return None
         self._pop_bracket()
         return after
 

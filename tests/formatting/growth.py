@@ -15,8 +15,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from os.path import commonprefix
-
 from urllib.parse import unquote
 
 import regex
@@ -145,7 +143,8 @@ def _jump(before: Sequence[Seen], now: Sequence[Seen]) -> list[Fault]:
     kept = then[: max(0, len(then) - TAKEN_BACK)]
     if today.startswith(kept):
         return []
-    at = max(0, len(commonprefix([kept, today])) - 20)
+    same = next((at for at, (one, other) in enumerate(zip(kept, today, strict=False)) if one != other), 0)
+    at = max(0, same - 20)
     return [Fault("jump", f"{then[at:][:80]!r} → {today[at:][:80]!r}")]
 
 
