@@ -308,7 +308,7 @@ class StreamedReply:
 
     def _marked(self, text: str) -> str:
         marked = with_mark(text, self._growing_mark)
-        return marked if self._measure(marked) <= self._max_units else text
+        return marked if marked == text or self._measure(marked) <= self._max_units else text
 
     def _beginning(self, message: OutboundMessage) -> OutboundMessage:
         text = message.text
@@ -388,10 +388,12 @@ class StreamedReply:
 
 
 def _whole(text: str) -> tuple[str, str]:
-    """A piece of text without halves of characters (no platform takes them), and a half to be kept for the
-    piece that comes next: JSON escapes may be cut between the two halves of an emoji."""
-    half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
+    """A piece of a text with one kind of line end and without halves of characters (no platform takes them),
+    and a half to be kept for the piece that comes next: JSON escapes may be cut between the halves of an emoji."""
+    half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" or text[-1:] == "\r" else ""
     text = text[: len(text) - len(half)]
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
     if _HALVES.search(text) is not None:
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return text, half
