@@ -5,13 +5,11 @@ import unicodedata
 from typing import Any
 
 import pytest
-from telegram import Bot, Update
 
 from adapters.telegram.inbound import Me, inbound
 from bot.chat import Attachment, InboundMessage
 
 ME = Me(1000001, "shop_bot")
-BOT = Bot("1000001:unused")
 LAN = {"id": 7, "is_bot": False, "first_name": "Lan", "language_code": "vi"}
 OURS = {"id": 1000001, "is_bot": True, "first_name": "Shop", "username": "shop_bot"}
 PRIVATE = {"id": 7, "type": "private", "first_name": "Lan"}
@@ -26,8 +24,7 @@ def raw(kind: str = "message", **fields: Any) -> dict[str, Any]:
 
 def read(kind: str = "message", **fields: Any) -> InboundMessage | None:
     # Through JSON, as it comes over the wire.
-    update = Update.de_json(json.loads(json.dumps(raw(kind, **fields))), BOT)
-    return inbound(update, ME, platform="telegram")
+    return inbound(json.loads(json.dumps(raw(kind, **fields))), ME, platform="telegram")
 
 
 def must(kind: str = "message", **fields: Any) -> InboundMessage:
