@@ -169,3 +169,46 @@ def test_one_chat_that_has_to_wait_long_moves_the_first_and_last_words_of_the_ot
         place = int(share * len(first))
         assert first[place] <= max(1.05 * calm_first[place], calm_first[place] + 0.05)
         assert late[place] <= max(1.05 * calm_late[place], calm_late[place] + 0.05)
+
+
+def test_a_typing_sign_that_is_refused_in_one_chat_costs_the_other_chats_neither_signs_nor_time() -> None:
+    async def others(*, waits: bool) -> tuple[list[float], list[list[float]], FakePlatform]:
+        platform = FakePlatform()
+        if waits:
+            platform.faults = lambda call, number: (
+                RateLimited(30.0) if call.to.chat_id == "0" and call.op == "typing" else None
+            )
+        async with running(platform) as scheduler:
+            began = asyncio.get_running_loop().time()
+            replies = [reply_to(platform, str(number)) for number in range(5)]
+            late = await asyncio.gather(*[write(scheduler, reply, think=12.0) for reply in replies])
+        signs = [[call.began - began for call in platform.of(str(number), op="typing")] for number in range(5)]
+        return late, signs, platform
+
+    calm_late, calm_signs, _ = run_virtual(others(waits=False))
+    late, signs, platform = run_virtual(others(waits=True))
+    assert platform.failed() == {"RateLimited": 1}
+    assert [len(each) for each in calm_signs] == [3] * 5
+    for number in range(1, 5):
+        assert signs[number] == pytest.approx(calm_signs[number], abs=0.05)
+    assert late[1:] == pytest.approx(calm_late[1:], abs=0.05)
+    assert min(call.began for call in platform.texts() if call.to.chat_id == "0") >= signs[0][0] + 30
+
+
+def test_typing_signs_that_are_refused_in_two_chats_within_a_second_slow_the_whole_account() -> None:
+    async def scenario() -> None:
+        platform = FakePlatform(faults=lambda call, number: RateLimited(5.0) if number < 2 else None)
+        async with running(platform) as scheduler:
+            replies = [reply_to(platform, str(number)) for number in range(4)]
+            for reply in replies:
+                scheduler.start(reply)
+            await asyncio.sleep(0.8)
+            for reply in replies[2:]:
+                reply.append("Vâng ạ")
+                reply.end()
+            await asyncio.gather(*[scheduler.finish(reply) for reply in replies[2:]])
+        refused = [call.ended for call in platform.calls if call.error]
+        assert len(refused) == 2
+        assert min(call.began for call in platform.texts()) >= max(refused) + 0.9
+
+    run(scenario)
