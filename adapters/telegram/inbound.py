@@ -59,10 +59,13 @@ def inbound(update: Json, me: Me, *, platform: str, addressed: bool = False) -> 
     what is known to be `addressed`, as the rest of an album is. Raises `Malformed`.
     """
     message = part(update, "message") or part(update, "edited_message")
-    if message is None or not _is_from_person(message):
+    if message is None:
         return None
-    edited = not update.get("message")
-    kind = must_text(must_part(message, "chat"), "type")
+    # What is not even a message is for the operator to see, whoever it may be from.
+    edited, kind = not update.get("message"), must_text(must_part(message, "chat"), "type")
+    must_number(message, "message_id")
+    if not _is_from_person(message):
+        return None
     in_group = kind in ("group", "supergroup")
     if not in_group and kind != "private":
         return None

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from adapters.telegram.fields import Malformed
 from adapters.telegram.inbound import Me, inbound
 from bot.chat import Attachment, InboundMessage
 
@@ -133,6 +134,12 @@ def test_in_a_group_the_rest_is_none_of_its_business(fields: dict[str, Any]) -> 
 )
 def test_what_no_person_said_to_the_bot_is_ignored(kind: str, fields: dict[str, Any]) -> None:
     assert read(kind, **fields) is None
+
+
+@pytest.mark.parametrize("fields", [{"chat": 5}, {"message_id": "?"}, {"chat": {"id": 7}}, {"date": "yesterday"}])
+def test_what_is_not_even_a_message_is_malformed(fields: dict[str, Any]) -> None:
+    with pytest.raises(Malformed):
+        read(text="khó đọc", **fields)
 
 
 def test_an_edited_message_keeps_its_name_and_says_that_it_is_edited() -> None:
