@@ -23,6 +23,7 @@ from bot.control import Control
 from bot.engine.engine import Engine
 from bot.engine.limits import EngineLimits, Lateness
 from bot.errors import AccountRejected, PlatformError, SettingsError
+from bot.failpoints import FailingDatabase, FailingModel, FailingPlatform, Failpoint, failpoint_of
 from bot.inbox import Inbox
 from bot.llm.anthropic.model import AnthropicModel
 from bot.llm.base import ChatModel
@@ -80,6 +81,7 @@ class Shop:
     """Those of the platform with this name."""
     policies: LivePolicies
     model: ChatModel
+    failpoint: Failpoint | None = None
 
 
 @dataclass(slots=True)
@@ -105,6 +107,8 @@ async def run(
     async with opened(settings) as shop:
         doors: dict[str, Door] = {}
         for platform in platforms_of(shop, lambda: {name: door.state for name, door in doors.items()}):
+            if shop.failpoint:
+                platform = FailingPlatform(platform, shop.failpoint.reached)
             recorded = RecordedPlatform(platform, shop.outbox)
             doors[platform.name] = Door(recorded, SendScheduler(recorded))
         if not doors:
@@ -221,18 +225,23 @@ async def keep_open(door: Door, doors: Mapping[str, Door], receive: Receive, ann
 async def opened(settings: Settings) -> AsyncIterator[Shop]:
     """Storage, policies and model, closed again at the end. Raises a `ShopdeskError` if one is unusable, or
     if another program serves this database."""
+    failpoint = failpoint_of(settings.failpoint) if settings.failpoint else None
     with locked(settings.database):
-        async with _opened(settings) as shop:
+        async with _opened(settings, failpoint) as shop:
             yield shop
 
 
 @asynccontextmanager
-async def _opened(settings: Settings) -> AsyncIterator[Shop]:
+async def _opened(settings: Settings, failpoint: Failpoint | None) -> AsyncIterator[Shop]:
     database = await Database.open(settings.database)
+    if failpoint:
+        database = FailingDatabase(database, failpoint.reached)
     try:
         policies = policies_of(settings, PolicyVersions(database))
         await policies.open()
         model = model_of(settings, policies)
+        if failpoint:
+            model = FailingModel(model, failpoint.reached)
         try:
             timezone = ZoneInfo(settings.shopdesk_timezone)
             yield Shop(
@@ -244,6 +253,7 @@ async def _opened(settings: Settings) -> AsyncIterator[Shop]:
                 bookmarks=partial(StoredBookmarks, database),
                 policies=policies,
                 model=model,
+                failpoint=failpoint,
             )
         finally:
             await model.close()

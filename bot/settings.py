@@ -79,6 +79,9 @@ class Settings(BaseSettings):
     shopdesk_burst_wait: float = Field(default=0.7, ge=0, le=10, allow_inf_nan=False)
     shopdesk_log_level: Literal["debug", "info", "warning", "error"] = "info"
 
+    failpoint: str | None = None
+    """For tests: the step at which the program kills itself, see `bot.failpoints`."""
+
     @model_validator(mode="before")
     @classmethod
     def _strip(cls, data: dict[str, Any]) -> dict[str, Any]:

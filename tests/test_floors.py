@@ -27,6 +27,7 @@ FLOORS: dict[str, tuple[int, str]] = {
     "bot.reply": (2, "reply"),
     "bot.outbox": (2, "outbox"),
     "bot.bursts": (2, "bursts"),
+    "bot.failpoints": (2, "failpoints"),
     "bot.scheduler": (2, "scheduler"),
     "bot.policies": (2, "policies"),
     "bot.llm.offline": (2, "offline"),
