@@ -1,7 +1,6 @@
 """What is looked for in the sections for a question: its words as they are meant, and what each is worth."""
 
-from collections.abc import Collection, Iterator, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -83,8 +82,8 @@ class Reader:
     bare_stop_words: Collection[str]
     openings: Collection[str]
     """Words that a question begins with which goes on with an earlier one."""
-    held: AbstractSet[str]
-    """All words and pairs that stand in a section."""
+    stands: Callable[[str], bool]
+    """Whether a word without marks, or a pair of them, is in a section."""
 
     def read(self, text: str, before: Sequence[str] = ()) -> Query:
         """What to look for. Of a very long text only the beginning is looked at.
@@ -126,7 +125,7 @@ class Reader:
         return {
             place
             for found in self.elsewhere.found_in(words, bare=bare)
-            if not set(_pairs(words[found.start : found.end])) <= self.held
+            if not all(map(self.stands, _pairs(words[found.start : found.end])))
             for place in range(found.start, found.end)
         }
 
