@@ -23,6 +23,7 @@ from bot.checks import CheckResult, State
 from bot.errors import SettingsError, ShopdeskError
 from bot.init import Connections, Init, Terminal
 from bot.logs import secrets_of, set_up_logging
+from bot.policy_commands.search import add_search
 from bot.settings import Settings, read_settings
 from bot.storage.backup import Listed, Saved
 from bot.storage.restore import Restored
@@ -110,6 +111,11 @@ def command(program: Program) -> typer.Typer:
         _leave(lambda: _init(program, env_file or context.obj))
 
     _add_backups(app, program)
+    policies = typer.Typer(
+        no_args_is_help=True, help="What the shop says: see, compare, check and change what is live."
+    )
+    add_search(policies, leave=_leave, settings=_quiet_settings)
+    app.add_typer(policies, name="policies")
     return app
 
 
