@@ -304,7 +304,7 @@ class Engine:
     async def _request(self, turn: RunningTurn, images: tuple[Image, ...], notes: Sequence[str]) -> ModelRequest:
         limits = self._limits
         past = await self._turns.history(turn.conversation)
-        find = partial(self._found, turn, query_of(turn.messages, past))
+        find = partial(self._found, turn, *query_of(turn.messages, past))
         sections = turn.policies.sources_for(turn.language, limits.section_tokens)
         if sections is None:
             sections = await find()
@@ -327,9 +327,10 @@ class Engine:
             max_tokens=limits.answer_tokens,
         )
 
-    async def _found(self, turn: RunningTurn, query: str) -> tuple[Source, ...]:
-        found = await turn.policies.search(query, language=turn.language, limit=self._limits.sections_found)
-        return tuple(hit.section.source() for hit in found)
+    async def _found(self, turn: RunningTurn, query: str, before: Sequence[str]) -> tuple[Source, ...]:
+        limit = self._limits.sections_found
+        found = await turn.policies.search(query, language=turn.language, limit=limit, before=before)
+        return tuple(hit.section.source() for hit in found if hit.good)
 
     async def _close(
         self, turn: RunningTurn, outcome: Outcome, *, sources: tuple[Source, ...] = (), notice: str = ""
