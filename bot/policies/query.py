@@ -13,8 +13,10 @@ _MAX_WORDS = 64
 # What a term is worth beside a word that tells what the question is about.
 _STOP_WORD = 0.28
 _PAIR = 0.9
-_CONCEPT = 1.1
-_IN_HEADING = 0.45
+# What was said in words that a concept stands for: found by their meaning, the words themselves matter less.
+_MEANT = 0.6
+_CONCEPT = 1.15
+_IN_HEADING = 0.85
 _ELSEWHERE = 1.5
 # Of what a word with marks is worth, so much is given to sections that hold it with other marks, or with none.
 _OTHER_MARKS = 0.45
@@ -130,17 +132,26 @@ class Reader:
         }
 
     def _sought(self, places: Sequence[Place], bare: bool) -> Iterator[Sought]:
+        concepts = self.concepts.found_in([place.word for place in places], bare=bare)
+        meant = {number for found in concepts for number in range(found.start, found.end)}
         for number, place in enumerate(places):
             one, tells, weight = place.word, place.weight > 0, place.weight or _STOP_WORD
+            if number in meant:
+                weight *= _MEANT
             if one.is_marked and not bare:
                 yield Sought(f"={one.exact}", weight * (1 - _OTHER_MARKS), (number,), tells)
                 weight *= _OTHER_MARKS
             yield Sought(one.folded, weight, (number,), tells)
         for number, (first, second) in enumerate(pairwise(places)):
             if first.weight or second.weight:
-                weight = _PAIR * ((first.weight or _STOP_WORD) + (second.weight or _STOP_WORD)) / 2
+                weight = (
+                    (_MEANT if number in meant and number + 1 in meant else 1)
+                    * _PAIR
+                    * ((first.weight or _STOP_WORD) + (second.weight or _STOP_WORD))
+                    / 2
+                )
                 yield Sought(f"{first.word.folded} {second.word.folded}", weight, (number, number + 1), True)
-        for found in self.concepts.found_in([place.word for place in places], bare=bare):
+        for found in concepts:
             covered = tuple(range(found.start, found.end))
             tells = len(covered) >= _TELLING_PHRASE or any(places[number].weight for number in covered)
             yield Sought(found.term, _CONCEPT, covered, tells)
