@@ -69,6 +69,10 @@ class SectionIndex:
         """All words, without marks."""
         return (term for term in self._rows if term[0] not in "=#^" and " " not in term)
 
+    def marked_words(self) -> Iterator[str]:
+        """All words that are written with marks."""
+        return (term[1:] for term in self._rows if term[0] == "=")
+
     def _rarity(self, held_by: int) -> float:
         count = min(max(self._count, _FEWEST), _MOST)
         held = held_by * count / self._count if self._count > _MOST else held_by

@@ -13,11 +13,13 @@ _MAX_WORDS = 64
 # What a term is worth beside a word that tells what the question is about.
 _STOP_WORD = 0.28
 _PAIR = 0.9
+# Without its marks it may be a word that tells something, or one that does not.
+_PERHAPS = 0.4
 # What was said in words that a concept stands for: found by their meaning, the words themselves matter less.
 _MEANT = 0.6
 _CONCEPT = 1.15
 _IN_HEADING = 0.85
-_ELSEWHERE = 1.5
+_ELSEWHERE = 2.5
 # Of what a word with marks is worth, so much is given to sections that hold it with other marks, or with none.
 _OTHER_MARKS = 0.45
 # A phrase of so many words tells what the question is about, even if each of them may stand in any question.
@@ -82,6 +84,8 @@ class Reader:
     elsewhere: Concepts
     stop_words: Collection[str]
     bare_stop_words: Collection[str]
+    ambiguous: Collection[str]
+    """Words that without their marks may be stop words or others."""
     openings: Collection[str]
     """Words that a question begins with which goes on with an earlier one."""
     stands: Callable[[str], bool]
@@ -103,7 +107,7 @@ class Reader:
         bare = not any(one.is_marked for one in typed)
         meant = self.speller.meant(typed)
         words = [one for one, _ in meant]
-        places = [Place(one, 0.0 if self._stops(one, bare) else sure) for one, sure in meant]
+        places = [Place(one, self._tells(one, bare) * sure) for one, sure in meant]
         outside = self._outside(words, bare)
         for number in outside:
             places[number] = Place(words[number], _ELSEWHERE)
@@ -117,10 +121,15 @@ class Reader:
         asks_on = telling <= _SHORT or any(one.folded in self.openings for one in words[:1])
         return Query(tuple(places), tuple(sought), asks_on)
 
-    def _stops(self, one: Word, bare: bool) -> bool:
+    def _tells(self, one: Word, bare: bool) -> float:
+        """How much a word tells of what a question is about: `co` may be có, which tells nothing, or cỡ."""
         if one.folded.isdigit():
-            return len(one.folded) == 1
-        return one.folded in self.bare_stop_words if bare else one.exact in self.stop_words
+            return float(len(one.folded) > 1)
+        if not bare:
+            return float(one.exact not in self.stop_words)
+        if one.folded not in self.bare_stop_words:
+            return 1.0
+        return _PERHAPS if one.folded in self.ambiguous else 0.0
 
     def _outside(self, words: Sequence[Word], bare: bool) -> set[int]:
         """The places of words that say that the question is about no shop: unless one of its sections says them."""

@@ -22,7 +22,7 @@ _OTHER_LANGUAGE = 0.4
 _COVERAGE, _STEEPNESS = 0.9, 1.3
 # A lone Vietnamese syllable is half a word, and says less than the pair that it stands in.
 _LONE_SYLLABLE, _LONE_OTHER_MARKS = 0.7, 0.35
-_GOOD = 0.45
+_GOOD = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +72,14 @@ def _reader(tables: SearchTables, concepts: Concepts, indexes: Sequence[SectionI
     tabled = [phrase for group in (*tables.synonyms, tables.elsewhere) for phrase in group]
     known = {one.folded for phrase in tabled for one in words_of(phrase)} | bare_stop_words
     known.update(word for index in indexes for word in index.words())
+    marked = {one for index in indexes for one in index.marked_words()}
     return Reader(
         speller=Speller(spellings, known),
         concepts=concepts,
         elsewhere=Concepts([tables.elsewhere]),
         stop_words=stop_words,
         bare_stop_words=bare_stop_words,
+        ambiguous=bare_stop_words & {fold(one) for one in marked - stop_words},
         openings=frozenset(word(fold(one)).folded for one in tables.openings),
         stands=lambda term: any(index.get(term) for index in indexes),
     )

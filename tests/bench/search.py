@@ -46,12 +46,12 @@ def show_quality(half: Half, search: Search, *, missed: bool) -> None:
     for question in questions.asked:
         found = find(search, question)
         for group in (question.spelling, f"{question.spelling}, {'own' if question.own else 'other'} words"):
-            scores[group].add(ids(found), question, good=bool(found) and found[0].good)
+            scores[group].add(ids(found), question, bool(found) and found[0].good)
         if missed and scores[question.spelling].ranks[-1] != 1:
             print(f"  {scores[question.spelling].ranks[-1] or '–'}  {question.text}  {' '.join(sorted(question.find))}")
     for question in questions.second_turns:
         found = find(search, question)
-        scores["second turns"].add(ids(found), question, good=bool(found) and found[0].good)
+        scores["second turns"].add(ids(found), question, bool(found) and found[0].good)
     print(f"\n{half}: {len(questions.asked)} questions in all spellings")
     print(f"{'':34}{'number':>7}{'recall@1':>10}{'recall@3':>10}{'MRR':>7}{'rejected':>10}")
     for group, score in scores.items():
@@ -61,7 +61,7 @@ def show_quality(half: Half, search: Search, *, missed: bool) -> None:
     outside = Score()
     for question in questions.off_topic:
         found = find(search, question)
-        outside.add(ids(found), question, good=bool(found) and found[0].good)
+        outside.add(ids(found), question, bool(found) and found[0].good)
     print(f"about no policy: {len(outside.ranks)} questions, {outside.accepted:.1%} of them accepted")
 
 
