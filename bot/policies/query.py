@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from bot.policies.concepts import Concepts
+from bot.policies.concepts import Concepts, FoundConcept
 from bot.policies.spelling import Speller
 from bot.policies.words import Word, words_of
 
@@ -27,6 +27,8 @@ _TELLING_PHRASE = 3
 # The questions before count for one that cannot be understood without them; the last of them most.
 _BEFORE = (0.5, 0.2)
 _SHORT = 3
+# The language whose words are also looked for without their marks when a question has none.
+_MARKED = "vi"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,27 +93,32 @@ class Reader:
     stands: Callable[[str], bool]
     """Whether a word without marks, or a pair of them, is in a section."""
 
-    def read(self, text: str, before: Sequence[str] = ()) -> Query:
+    def read(self, text: str, language: str, before: Sequence[str] = ()) -> Query:
         """What to look for. Of a very long text only the beginning is looked at.
 
         `before` are the questions before it, oldest first; they count only if it needs them.
         """
-        query = self._read(text)
+        query = self._read(text, language)
         if query.asks_on:
             for earlier, weight in zip(reversed(before), _BEFORE, strict=False):
-                query = query.after(self._read(earlier), weight)
+                query = query.after(self._read(earlier, language), weight)
         return query
 
-    def _read(self, text: str) -> Query:
+    def _read(self, text: str, language: str) -> Query:
         typed = words_of(text[:_MAX_CHARS], at_most=_MAX_WORDS)
-        bare = not any(one.is_marked for one in typed)
+        bare = language == _MARKED and not any(one.is_marked for one in typed)
         meant = self.speller.meant(typed)
         words = [one for one, _ in meant]
         places = [Place(one, self._tells(one, bare) * sure) for one, sure in meant]
+        concepts = self.concepts.found_in(words, bare=bare)
+        for found in concepts:
+            if found.end - found.start >= _TELLING_PHRASE and not any(map(_weight, places[found.start : found.end])):
+                for number in range(found.start, found.end):
+                    places[number] = Place(words[number], _PERHAPS)
         outside = self._outside(words, bare)
         for number in outside:
             places[number] = Place(words[number], _ELSEWHERE)
-        sought = [one for one in self._sought(places, bare) if not outside.issuperset(one.places)]
+        sought = [one for one in self._sought(places, concepts, bare) if not outside.issuperset(one.places)]
         sought += [
             Sought(f"^{one.term}", one.weight * _IN_HEADING, one.places, one.finds)
             for one in sought
@@ -140,8 +147,7 @@ class Reader:
             for place in range(found.start, found.end)
         }
 
-    def _sought(self, places: Sequence[Place], bare: bool) -> Iterator[Sought]:
-        concepts = self.concepts.found_in([place.word for place in places], bare=bare)
+    def _sought(self, places: Sequence[Place], concepts: Sequence[FoundConcept], bare: bool) -> Iterator[Sought]:
         meant = {number for found in concepts for number in range(found.start, found.end)}
         for number, place in enumerate(places):
             one, tells, weight = place.word, place.weight > 0, place.weight or _STOP_WORD
@@ -162,8 +168,12 @@ class Reader:
                 yield Sought(f"{first.word.folded} {second.word.folded}", weight, (number, number + 1), True)
         for found in concepts:
             covered = tuple(range(found.start, found.end))
-            tells = len(covered) >= _TELLING_PHRASE or any(places[number].weight for number in covered)
+            tells = any(places[number].weight for number in covered)
             yield Sought(found.term, _CONCEPT, covered, tells)
+
+
+def _weight(place: Place) -> float:
+    return place.weight
 
 
 def _pairs(words: Sequence[Word]) -> list[str]:

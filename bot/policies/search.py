@@ -54,7 +54,7 @@ class Search:
 
         `before` are the questions before it, oldest first: they count when it cannot be understood without.
         """
-        query = self._reader.read(text, before)
+        query = self._reader.read(text, language, before)
         if not query.finds:
             return ()
         found = [
