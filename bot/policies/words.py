@@ -10,6 +10,8 @@ from bot.text import fold
 
 # 499.000, 499,000 and 499000 are one number; 50kg is two words.
 _WORD = regex.compile(r"\d{1,3}(?:[.,]\d{3})+(?!\d)|\d+|\p{L}[\p{L}\p{M}]*")
+# doesn't is one word, as it is where people leave it out.
+_APOSTROPHE = regex.compile(r"(?<=\p{L})['’](?=\p{L})")
 _SEPARATORS = str.maketrans("", "", ".,")
 _UNITS = {"k": 1_000, "nghin": 1_000, "ngan": 1_000, "tr": 1_000_000, "trieu": 1_000_000}
 _AMOUNT = regex.compile(
@@ -37,7 +39,8 @@ class Word:
 
 def words_of(text: str, *, at_most: int | None = None) -> list[Word]:
     """The words of a text in their order, or the first of them. Amounts of money are written out: 3tr → 3000000."""
-    normal = _AMOUNT.sub(_written_out, unicodedata.normalize("NFC", text).casefold())
+    normal = _APOSTROPHE.sub("", unicodedata.normalize("NFC", text).casefold())
+    normal = _AMOUNT.sub(_written_out, normal)
     return [word(one) for one in _WORD.findall(normal)[:at_most]]
 
 
