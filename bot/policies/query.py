@@ -112,8 +112,9 @@ class Reader:
         places = [Place(one, self._tells(one, bare) * sure) for one, sure in meant]
         concepts = self.concepts.found_in(words, bare=bare)
         for found in concepts:
-            if found.end - found.start >= _TELLING_PHRASE and not any(map(_weight, places[found.start : found.end])):
-                for number in range(found.start, found.end):
+            covered = range(found.start, found.end)
+            if len(covered) >= _TELLING_PHRASE and all(places[number].weight == 0 for number in covered):
+                for number in covered:
                     places[number] = Place(words[number], _PERHAPS)
         outside = self._outside(words, bare)
         for number in outside:
@@ -140,11 +141,14 @@ class Reader:
 
     def _outside(self, words: Sequence[Word], bare: bool) -> set[int]:
         """The places of words that say that the question is about no shop: unless one of its sections says them."""
+        found = self.elsewhere.found_in(words)
+        if bare:  # a single word without its marks may be many: nau is nấu and nâu
+            found += [one for one in self.elsewhere.found_in(words, bare=True) if one.end - one.start > 1]
         return {
             place
-            for found in self.elsewhere.found_in(words, bare=bare)
-            if not all(map(self.stands, _pairs(words[found.start : found.end])))
-            for place in range(found.start, found.end)
+            for one in found
+            if not all(map(self.stands, _pairs(words[one.start : one.end])))
+            for place in range(one.start, one.end)
         }
 
     def _sought(self, places: Sequence[Place], concepts: Sequence[FoundConcept], bare: bool) -> Iterator[Sought]:
@@ -159,21 +163,14 @@ class Reader:
             yield Sought(one.folded, weight, (number,), tells)
         for number, (first, second) in enumerate(pairwise(places)):
             if first.weight or second.weight:
-                weight = (
-                    (_MEANT if number in meant and number + 1 in meant else 1)
-                    * _PAIR
-                    * ((first.weight or _STOP_WORD) + (second.weight or _STOP_WORD))
-                    / 2
-                )
+                weight = _PAIR * ((first.weight or _STOP_WORD) + (second.weight or _STOP_WORD)) / 2
+                if number in meant and number + 1 in meant:
+                    weight *= _MEANT
                 yield Sought(f"{first.word.folded} {second.word.folded}", weight, (number, number + 1), True)
         for found in concepts:
             covered = tuple(range(found.start, found.end))
             tells = any(places[number].weight for number in covered)
             yield Sought(found.term, _CONCEPT, covered, tells)
-
-
-def _weight(place: Place) -> float:
-    return place.weight
 
 
 def _pairs(words: Sequence[Word]) -> list[str]:

@@ -178,6 +178,18 @@ async def test_what_was_asked_before_does_not_count_for_a_question_that_needs_it
     assert await shop.search("bao nhiêu", before=["phí giao hỏa tốc"]) != ()
 
 
+async def test_what_no_policy_is_about_finds_nothing_good_unless_a_section_says_it(tmp_path: Path) -> None:
+    text = "---\ntitle: Sách\n---\n## Sách nói\n\nKể chuyện bằng giọng đọc.\n\n## Giấy\n\nGiấy màu nâu.\n"
+    database = await Database.open(tmp_path / "shopdesk.db")
+    for files, good in ((good_files(), False), (good_files(policies__vi__returns=text), True)):
+        folder = write(tmp_path / f"prompts-{good}", files)
+        shop = await Policies.load(folder, PolicyVersions(database), at=AT)
+        for question in ("kể chuyện", "ke chuyen"):
+            assert any(one.good for one in await shop.search(question)) is good
+    assert (await shop.search("giay mau nau"))[0].good
+    await database.close()
+
+
 @pytest.mark.parametrize(
     ("typed", "heading"),
     [
