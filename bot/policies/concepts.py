@@ -1,7 +1,7 @@
 """Finds what is meant in a text: words of the trade that mean the same are one concept."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot.policies.words import Word, words_of
 
@@ -19,35 +19,46 @@ class Concepts:
     """Groups of synonyms, ready to be found."""
 
     def __init__(self, groups: Iterable[Sequence[str]]) -> None:
-        self._by_first: dict[str, list[tuple[tuple[Word, ...], str]]] = {}
+        self._exact, self._bare = _Node(), _Node()
         for number, group in enumerate(groups):
             for phrase in group:
-                if words := tuple(words_of(phrase)):
-                    self._by_first.setdefault(words[0].folded, []).append((words, f"#{number}"))
+                words = words_of(phrase)
+                self._exact.add([word.exact for word in words], f"#{number}")
+                self._bare.add([word.folded for word in words], f"#{number}")
 
     def found_in(self, words: Sequence[Word], *, bare: bool = False) -> list[FoundConcept]:
         """All concepts in a text, in the order of their places; one inside of a longer one is not meant.
 
         In a `bare` text, one without marks, `doi` may be đổi or đợi, and both are found.
         """
+        root = self._bare if bare else self._exact
+        texts = [word.folded for word in words] if bare else [word.exact for word in words]
         found: list[FoundConcept] = []
-        span = (0, 0)
-        for start, first in enumerate(words):
-            here = [
-                FoundConcept(term, start, start + len(phrase))
-                for phrase, term in self._by_first.get(first.folded, ())
-                if _are(words[start : start + len(phrase)], phrase, bare)
-            ]
-            for one in sorted(here, key=lambda found: -found.end):
-                if one.end > span[1] or span == (start, one.end):
-                    span = (start, one.end)
-                    found.append(one)
+        covered = 0
+        for start, text in enumerate(texts):
+            node, end, longest = root.following.get(text), start + 1, 0
+            terms: tuple[str, ...] = ()
+            while node is not None:
+                if node.terms:
+                    longest, terms = end, node.terms
+                node = node.following.get(texts[end]) if end < len(texts) else None
+                end += 1
+            if longest > covered:
+                covered = longest
+                found.extend(FoundConcept(term, start, longest) for term in terms)
         return found
 
 
-def _are(words: Sequence[Word], phrase: Sequence[Word], bare: bool) -> bool:
-    if len(words) < len(phrase):
-        return False
-    if bare:
-        return all(word.folded == other.folded for word, other in zip(words, phrase, strict=True))
-    return all(word.exact == other.exact for word, other in zip(words, phrase, strict=True))
+@dataclass(slots=True)
+class _Node:
+    """A word of a phrase: what may follow it, and the concepts whose phrase ends here."""
+
+    following: "dict[str, _Node]" = field(default_factory=dict)
+    terms: tuple[str, ...] = ()
+
+    def add(self, words: Iterable[str], term: str) -> None:
+        node = self
+        for word in words:
+            node = node.following.setdefault(word, _Node())
+        if term not in node.terms:
+            node.terms = (*node.terms, term)

@@ -1,11 +1,10 @@
 """What is looked for in the sections for a question: its words as they are meant, and what each is worth."""
 
-from collections.abc import Collection, Iterator, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from bot.policies.concepts import Concepts
+from bot.policies.concepts import Concepts, FoundConcept
 from bot.policies.spelling import Speller
 from bot.policies.words import Word, words_of
 
@@ -14,9 +13,13 @@ _MAX_WORDS = 64
 # What a term is worth beside a word that tells what the question is about.
 _STOP_WORD = 0.28
 _PAIR = 0.9
-_CONCEPT = 1.1
-_IN_HEADING = 0.45
-_ELSEWHERE = 1.5
+# Without its marks it may be a word that tells something, or one that does not.
+_PERHAPS = 0.4
+# What was said in words that a concept stands for: found by their meaning, the words themselves matter less.
+_MEANT = 0.6
+_CONCEPT = 1.15
+_IN_HEADING = 0.85
+_ELSEWHERE = 2.5
 # Of what a word with marks is worth, so much is given to sections that hold it with other marks, or with none.
 _OTHER_MARKS = 0.45
 # A phrase of so many words tells what the question is about, even if each of them may stand in any question.
@@ -24,6 +27,8 @@ _TELLING_PHRASE = 3
 # The questions before count for one that cannot be understood without them; the last of them most.
 _BEFORE = (0.5, 0.2)
 _SHORT = 3
+# The language whose words are also looked for without their marks when a question has none.
+_MARKED = "vi"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,32 +86,40 @@ class Reader:
     elsewhere: Concepts
     stop_words: Collection[str]
     bare_stop_words: Collection[str]
+    ambiguous: Collection[str]
+    """Words that without their marks may be stop words or others."""
     openings: Collection[str]
     """Words that a question begins with which goes on with an earlier one."""
-    held: AbstractSet[str]
-    """All words and pairs that stand in a section."""
+    stands: Callable[[str], bool]
+    """Whether a word without marks, or a pair of them, is in a section."""
 
-    def read(self, text: str, before: Sequence[str] = ()) -> Query:
+    def read(self, text: str, language: str, before: Sequence[str] = ()) -> Query:
         """What to look for. Of a very long text only the beginning is looked at.
 
         `before` are the questions before it, oldest first; they count only if it needs them.
         """
-        query = self._read(text)
+        query = self._read(text, language)
         if query.asks_on:
             for earlier, weight in zip(reversed(before), _BEFORE, strict=False):
-                query = query.after(self._read(earlier), weight)
+                query = query.after(self._read(earlier, language), weight)
         return query
 
-    def _read(self, text: str) -> Query:
+    def _read(self, text: str, language: str) -> Query:
         typed = words_of(text[:_MAX_CHARS], at_most=_MAX_WORDS)
-        bare = not any(one.is_marked for one in typed)
+        bare = language == _MARKED and not any(one.is_marked for one in typed)
         meant = self.speller.meant(typed)
         words = [one for one, _ in meant]
-        places = [Place(one, 0.0 if self._stops(one, bare) else sure) for one, sure in meant]
+        places = [Place(one, self._tells(one, bare) * sure) for one, sure in meant]
+        concepts = self.concepts.found_in(words, bare=bare)
+        for found in concepts:
+            covered = range(found.start, found.end)
+            if len(covered) >= _TELLING_PHRASE and all(places[number].weight == 0 for number in covered):
+                for number in covered:
+                    places[number] = Place(words[number], _PERHAPS)
         outside = self._outside(words, bare)
         for number in outside:
             places[number] = Place(words[number], _ELSEWHERE)
-        sought = [one for one in self._sought(places, bare) if not outside.issuperset(one.places)]
+        sought = [one for one in self._sought(places, concepts, bare) if not outside.issuperset(one.places)]
         sought += [
             Sought(f"^{one.term}", one.weight * _IN_HEADING, one.places, one.finds)
             for one in sought
@@ -116,23 +129,34 @@ class Reader:
         asks_on = telling <= _SHORT or any(one.folded in self.openings for one in words[:1])
         return Query(tuple(places), tuple(sought), asks_on)
 
-    def _stops(self, one: Word, bare: bool) -> bool:
+    def _tells(self, one: Word, bare: bool) -> float:
+        """How much a word tells of what a question is about: `co` may be có, which tells nothing, or cỡ."""
         if one.folded.isdigit():
-            return len(one.folded) == 1
-        return one.folded in self.bare_stop_words if bare else one.exact in self.stop_words
+            return float(len(one.folded) > 1)
+        if not bare:
+            return float(one.exact not in self.stop_words)
+        if one.folded not in self.bare_stop_words:
+            return 1.0
+        return _PERHAPS if one.folded in self.ambiguous else 0.0
 
     def _outside(self, words: Sequence[Word], bare: bool) -> set[int]:
         """The places of words that say that the question is about no shop: unless one of its sections says them."""
+        found = self.elsewhere.found_in(words)
+        if bare:  # a single word without its marks may be many: nau is nấu and nâu
+            found += [one for one in self.elsewhere.found_in(words, bare=True) if one.end - one.start > 1]
         return {
             place
-            for found in self.elsewhere.found_in(words, bare=bare)
-            if not set(_pairs(words[found.start : found.end])) <= self.held
-            for place in range(found.start, found.end)
+            for one in found
+            if not all(map(self.stands, _pairs(words[one.start : one.end])))
+            for place in range(one.start, one.end)
         }
 
-    def _sought(self, places: Sequence[Place], bare: bool) -> Iterator[Sought]:
+    def _sought(self, places: Sequence[Place], concepts: Sequence[FoundConcept], bare: bool) -> Iterator[Sought]:
+        meant = {number for found in concepts for number in range(found.start, found.end)}
         for number, place in enumerate(places):
             one, tells, weight = place.word, place.weight > 0, place.weight or _STOP_WORD
+            if number in meant:
+                weight *= _MEANT
             if one.is_marked and not bare:
                 yield Sought(f"={one.exact}", weight * (1 - _OTHER_MARKS), (number,), tells)
                 weight *= _OTHER_MARKS
@@ -140,10 +164,12 @@ class Reader:
         for number, (first, second) in enumerate(pairwise(places)):
             if first.weight or second.weight:
                 weight = _PAIR * ((first.weight or _STOP_WORD) + (second.weight or _STOP_WORD)) / 2
+                if number in meant and number + 1 in meant:
+                    weight *= _MEANT
                 yield Sought(f"{first.word.folded} {second.word.folded}", weight, (number, number + 1), True)
-        for found in self.concepts.found_in([place.word for place in places], bare=bare):
+        for found in concepts:
             covered = tuple(range(found.start, found.end))
-            tells = len(covered) >= _TELLING_PHRASE or any(places[number].weight for number in covered)
+            tells = any(places[number].weight for number in covered)
             yield Sought(found.term, _CONCEPT, covered, tells)
 
 

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import nlargest
+from itertools import chain
 
 from bot.policies.concepts import Concepts
-from bot.policies.index import SectionIndex
+from bot.policies.index import Postings, SectionIndex
 from bot.policies.prompts import Section
 from bot.policies.query import Query, Reader, Sought
 from bot.policies.spelling import Speller, is_syllable
@@ -14,12 +15,14 @@ from bot.policies.words import word, words_of
 from bot.text import fold
 
 _CANDIDATES = 50
+# Sections are looked for until terms with so many entries were looked at, the rarest first.
+_ENTRIES = 5000
 _OTHER_LANGUAGE = 0.4
 # How much of the score hangs on how much of the question a section covers, and how steeply.
 _COVERAGE, _STEEPNESS = 0.9, 1.3
 # A lone Vietnamese syllable is half a word, and says less than the pair that it stands in.
 _LONE_SYLLABLE, _LONE_OTHER_MARKS = 0.7, 0.35
-_GOOD = 0.45
+_GOOD = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Search:
 
         `before` are the questions before it, oldest first: they count when it cannot be understood without.
         """
-        query = self._reader.read(text, before)
+        query = self._reader.read(text, language, before)
         if not query.finds:
             return ()
         found = [
@@ -68,41 +71,70 @@ def _reader(tables: SearchTables, concepts: Concepts, indexes: Sequence[SectionI
     bare_stop_words = frozenset(word(fold(one)).folded for one in tables.stop_words)
     tabled = [phrase for group in (*tables.synonyms, tables.elsewhere) for phrase in group]
     known = {one.folded for phrase in tabled for one in words_of(phrase)} | bare_stop_words
-    held = {term for index in indexes for term in index.words_and_pairs()}
+    known.update(word for index in indexes for word in index.words())
+    marked = {one for index in indexes for one in index.marked_words()}
     return Reader(
-        speller=Speller(spellings, known | held),
+        speller=Speller(spellings, known),
         concepts=concepts,
         elsewhere=Concepts([tables.elsewhere]),
         stop_words=stop_words,
         bare_stop_words=bare_stop_words,
+        ambiguous=bare_stop_words & {fold(one) for one in marked - stop_words},
         openings=frozenset(word(fold(one)).folded for one in tables.openings),
-        held=held,
+        stands=lambda term: any(index.get(term) for index in indexes),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Term:
+    """A term of the question that stands somewhere."""
+
+    where: Postings
+    worth: float
+    places: tuple[int, ...]
+    share: float
+    """How much of its places it covers."""
 
 
 def _ranked(query: Query, index: SectionIndex, limit: int) -> Iterator[tuple[int, float]]:
     """The best sections of one language by their numbers, in no order, each with its score."""
-    terms = [(one, where) for one in query.sought if (where := index.get(one.term))]
+    finding, adding = _terms(query, index)
     scores: dict[int, float] = {}
-    for one, where in terms:
-        if one.finds:
-            worth = one.weight * where.rarity
-            for number, prominence in zip(where.sections, where.prominence, strict=True):
-                scores[number] = scores.get(number, 0.0) + worth * prominence
+    for term in finding:
+        for number, prominence in index.entries(term.where):
+            scores[number] = scores.get(number, 0.0) + term.worth * prominence
     worths = [place.weight * _rarity(place.word.folded, index) for place in query.places]
     whole = sum(worths) or 1.0
     for number in nlargest(max(limit, _CANDIDATES), scores, key=scores.__getitem__):
         score, covered = scores[number], [0.0] * len(worths)
-        for one, where in terms:
-            if prominence := where.prominence_in(number):
-                if not one.finds:
-                    score += one.weight * where.rarity * prominence
-                share = _share(one, query)
-                for place in one.places:
-                    covered[place] = max(covered[place], share)
+        for term in chain(finding, adding):
+            if prominence := index.prominence(term.where, number):
+                for place in term.places:
+                    covered[place] = max(covered[place], term.share)
+        for term in adding:
+            score += term.worth * index.prominence(term.where, number)
         coverage = sum(share * worth for share, worth in zip(covered, worths, strict=True)) / whole
-        factor = 1 - _COVERAGE + _COVERAGE * coverage**_STEEPNESS
-        yield number, score * factor / index.most_rarity
+        yield number, score * (1 - _COVERAGE + _COVERAGE * coverage**_STEEPNESS) / index.most_rarity
+
+
+def _terms(query: Query, index: SectionIndex) -> tuple[list[_Term], list[_Term]]:
+    """The terms that find sections, and those that only add to the score of what was found.
+
+    In a large shop a word that is everywhere finds nothing that rarer ones do not find, but would take all
+    the time.
+    """
+    finding: list[_Term] = []
+    adding: list[_Term] = []
+    entries = 0
+    known = [(one, where) for one in query.sought if (where := index.get(one.term))]
+    for one, where in sorted(known, key=lambda pair: pair[1].end - pair[1].start):
+        term = _Term(where, one.weight * where.rarity, one.places, _share(one, query))
+        if one.finds and (entries < _ENTRIES or not finding):
+            entries += where.end - where.start
+            finding.append(term)
+        else:
+            adding.append(term)
+    return finding, adding
 
 
 def _share(one: Sought, query: Query) -> float:

@@ -151,7 +151,8 @@ class _Checker:
 
     def _list(self, values: object, where: str) -> list[object]:
         if not isinstance(values, list):
-            self._findings.add(self.line(where), f"{where} is no list.", 'Write it as ["one", "two"].')
+            line = self.line(f'"{values}"') if isinstance(values, str) else 0
+            self._findings.add(line or self.line(where), f"{where} is no list.", 'Write it as ["one", "two"].')
             return []
         if len(values) > MAX_ENTRIES:
             self._too_many(where)
@@ -166,15 +167,13 @@ class _Checker:
         count = len(words_of(phrase)) if len(phrase) <= MAX_PHRASE_CHARS else most_words + 1
         if count and count <= most_words:
             return True
-        what = "one word" if most_words == 1 else f"at most {most_words} words"
-        reason = (
-            f"“{shown(phrase)}” in {where} has no letters."
-            if not count
-            else f"“{shown(phrase)}” in {where} is too long."
+        wrong = "has no letters" if not count else "is more than one word" if most_words == 1 else "is too long"
+        fix = (
+            "Write one word; letters and digits are two."
+            if most_words == 1
+            else f"Write {MAX_PHRASE_WORDS} words at most."
         )
-        self._findings.add(
-            self.line(phrase.split("\n")[0]), reason, f"Write {what}, of {MAX_PHRASE_CHARS} characters at most."
-        )
+        self._findings.add(self.line(phrase.split("\n")[0]), f"“{shown(phrase)}” in {where} {wrong}.", fix)
         return False
 
     def _too_many(self, where: str) -> None:

@@ -88,7 +88,7 @@ class Score:
     good: int = 0
     """So many times what was found was called good enough."""
 
-    def add(self, found: Sequence[str], question: Question, *, good: bool) -> None:
+    def add(self, found: Sequence[str], question: Question, good: bool) -> None:
         self.ranks.append(next((place for place, one in enumerate(found, start=1) if one in question.find), 0))
         self.good += good
 
