@@ -1,19 +1,12 @@
-"""The policies that are live: read and checked, kept as a version, searchable, and in memory for every turn."""
+"""One version of the policies, in memory for every turn: its prompts, its sentences, and the search in it."""
 
-import asyncio
 from collections.abc import Iterable, Sequence
-from datetime import datetime
-from pathlib import Path
-from typing import Self
 
 from bot.chat import Source
-from bot.policies.check import read_prompts
 from bot.policies.language import guess_language
 from bot.policies.prompts import Prompts, Section
 from bot.policies.search import Found, Search
 from bot.policies.tables import common_tables
-from bot.policies.version import version_of
-from bot.storage.policies import PolicyVersions
 from bot.text import estimate_tokens
 
 _SECTION_OVERHEAD_TOKENS = 12
@@ -35,28 +28,6 @@ class Policies:
             language: _sources(section for section in prompts.sections if section.language == language)
             for language in {section.language for section in prompts.sections}
         }
-
-    @classmethod
-    async def load(
-        cls,
-        folder: Path,
-        versions: PolicyVersions,
-        *,
-        at: datetime,
-        language: str = "vi",
-        who: str = "shopdesk",
-        why: str = "start",
-    ) -> Self:
-        """Read and check a folder, keep it as a version, and make that the live one.
-
-        Raises `PromptsError` with all that is wrong; what was live stays so then. Raises `StorageError`.
-        """
-        prompts = await asyncio.to_thread(read_prompts, folder, language=language)
-        version = version_of(prompts.files)
-        await versions.store(prompts.files, hash=version, at=at, who=who, why=why)
-        policies = await asyncio.to_thread(cls, prompts, version, language)
-        await versions.activate(version, at=at, who=who, why=why)
-        return policies
 
     def sentence(self, key: str, language: str | None = None, /, **values: object) -> str:
         """What the program says for `key`, in `language` if it can speak it, with placeholders filled in.

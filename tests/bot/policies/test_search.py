@@ -1,6 +1,5 @@
 import unicodedata
 from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,17 +12,16 @@ from bot.storage.database import Database
 from bot.storage.policies import PolicyVersions
 from bot.text import fold
 from tests.bot.policies.questions import CHAT, ENGLISH, VIETNAMESE
-from tests.bot.policies.shop import SAMPLE, good_files, write
+from tests.bot.policies.shop import SAMPLE, good_files, loaded, write
 from tests.search.questions import HALVES, SPELLINGS, Half, Question, Score, read
 
-AT = datetime(2026, 11, 20, tzinfo=UTC)
 Questions = Sequence[tuple[str, frozenset[str]]]
 
 
 @pytest.fixture
 async def shop(tmp_path: Path) -> AsyncIterator[Policies]:
     database = await Database.open(tmp_path / "shopdesk.db")
-    yield await Policies.load(SAMPLE, PolicyVersions(database), at=AT)
+    yield await loaded(SAMPLE, PolicyVersions(database))
     await database.close()
 
 
@@ -81,7 +79,7 @@ async def test_without_marks_anywhere_words_are_found_by_either_spelling(tmp_pat
     text = "---\ntitle: A\n---\n## Một\n\ntra cứu đơn\n\n## Hai\n\ntrả đơn\n"
     folder = write(tmp_path / "prompts", good_files(policies__vi__returns=text))
     database = await Database.open(tmp_path / "shopdesk.db")
-    shop = await Policies.load(folder, PolicyVersions(database), at=AT)
+    shop = await loaded(folder, PolicyVersions(database))
 
     assert [one.section.heading for one in await shop.search("trả")] == ["Hai", "Một"]
     assert {one.section.heading for one in await shop.search("tra")} == {"Hai", "Một"}
@@ -183,7 +181,7 @@ async def test_what_no_policy_is_about_finds_nothing_good_unless_a_section_says_
     database = await Database.open(tmp_path / "shopdesk.db")
     for files, good in ((good_files(), False), (good_files(policies__vi__returns=text), True)):
         folder = write(tmp_path / f"prompts-{good}", files)
-        shop = await Policies.load(folder, PolicyVersions(database), at=AT)
+        shop = await loaded(folder, PolicyVersions(database))
         for question in ("kể chuyện", "ke chuyen"):
             assert any(one.good for one in await shop.search(question)) is good
     assert (await shop.search("giay mau nau"))[0].good

@@ -4,7 +4,6 @@ import json
 import logging
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,12 +11,11 @@ import typer
 from typer.testing import CliRunner, Result
 
 from bot.errors import ShopdeskError
-from bot.policies.live import Policies
 from bot.policy_commands.search import add_search
 from bot.settings import Settings, read_settings
 from bot.storage.database import Database
 from bot.storage.policies import PolicyVersions
-from tests.bot.policies.shop import SAMPLE, good_files, write
+from tests.bot.policies.shop import SAMPLE, good_files, loaded, write
 
 HOSTILE = ["", "   ", '"NEAR( * : ^', "x" * 100_000, "\0\x1b[2J\x7f", "😀😀", "’ OR 1=1 --", "đổi trả"]
 
@@ -111,7 +109,7 @@ def test_a_thousand_questions_take_no_longer_than_a_breath(place: Path) -> None:
 async def test_what_is_live_is_searched_and_not_the_folder(place: Path) -> None:
     folder = write(place / "own", good_files())
     database = await Database.open(place / "data" / "shopdesk.db")
-    await Policies.load(folder, PolicyVersions(database), at=datetime(2026, 11, 20, tzinfo=UTC))
+    await loaded(folder, PolicyVersions(database))
 
     while_served = run("--json", "đổi trả")
     await database.close()
