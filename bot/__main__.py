@@ -8,6 +8,7 @@ try:
     from bot.settings import Settings
     from bot.storage.backup import back_up, listed
     from bot.storage.restore import restore
+    from bot.storage.stats import stats
 except KeyboardInterrupt:  # Ctrl-C while the libraries load
     raise SystemExit(130) from None
 
@@ -25,6 +26,7 @@ def main() -> None:
             backup=lambda settings, file: back_up(settings.database, file),
             restore=lambda settings, file: restore(settings.database, file, at=datetime.now(UTC)),
             backups=lambda settings: listed(settings.database),
+            stats=lambda settings, since: stats(settings.database, since=since, at=datetime.now(UTC)),
             connections=CONNECTIONS,
         )
     )

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequenc
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
@@ -20,9 +21,11 @@ from adapters.discord.platform import DiscordPlatform
 from adapters.telegram.platform import TelegramPlatform
 from adapters.telegram.webhook import Webhook
 from adapters.web.platform import WebPlatform
-from bot.chat import ChatPlatform, Receive
+from bot.chat import Bookmarks, ChatPlatform, Receive
 from bot.engine.engine import Engine
+from bot.engine.limits import EngineLimits, Lateness
 from bot.errors import AccountRejected, PlatformError, SettingsError
+from bot.failpoints import FailingDatabase, FailingModel, FailingPlatform, Failpoint, failpoint_of
 from bot.inbox import Inbox
 from bot.links import LinkHosts
 from bot.llm.anthropic.model import AnthropicModel
@@ -34,6 +37,7 @@ from bot.policies.live import Policies
 from bot.policies.version import short
 from bot.scheduler import SendScheduler
 from bot.settings import Settings
+from bot.storage.bookmarks import StoredBookmarks
 from bot.storage.daily import DailyBackup
 from bot.storage.database import Database
 from bot.storage.lock import locked
@@ -78,9 +82,12 @@ class Shop:
     messages: Messages
     turns: Turns
     outbox: Outbox
+    bookmarks: Callable[[str], Bookmarks]
+    """Those of the platform with this name."""
     policies: Policies
     model: ChatModel
     links: LinkHosts
+    failpoint: Failpoint | None = None
 
 
 @dataclass(slots=True)
@@ -106,6 +113,8 @@ async def run(
     async with opened(settings) as shop:
         doors: dict[str, Door] = {}
         for platform in platforms_of(shop, lambda: {name: door.state for name, door in doors.items()}):
+            if shop.failpoint:
+                platform = FailingPlatform(platform, shop.failpoint.reached)
             recorded = RecordedPlatform(platform, shop.outbox)
             doors[platform.name] = Door(recorded, SendScheduler(recorded))
         if not doors:
@@ -175,9 +184,10 @@ async def serve(
         turns=shop.turns,
         schedulers={name: door.scheduler for name, door in doors.items()},
         timezone=shop.timezone,
+        limits=EngineLimits(lateness=Lateness(shop.settings.stale_after, shop.settings.shopdesk_stale)),
         growing_mark=shop.settings.shopdesk_growing_mark,
     )
-    inbox = Inbox(shop.messages, engine, platforms=doors.keys())
+    inbox = Inbox(shop.messages, engine, platforms=doors.keys(), burst_wait=shop.settings.shopdesk_burst_wait)
     create = asyncio.create_task
     listening = [create(keep_open(door, doors, inbox.receive, announce)) for door in doors.values()]
     working = [create(inbox.run()), *(create(door.scheduler.run()) for door in doors.values())]
@@ -238,14 +248,17 @@ async def keep_open(door: Door, doors: Mapping[str, Door], receive: Receive, ann
 async def opened(settings: Settings) -> AsyncIterator[Shop]:
     """Storage, policies and model, closed again at the end. Raises a `ShopdeskError` if one is unusable, or
     if another program serves this database."""
+    failpoint = failpoint_of(settings.failpoint) if settings.failpoint else None
     with locked(settings.database):
-        async with _opened(settings) as shop:
+        async with _opened(settings, failpoint) as shop:
             yield shop
 
 
 @asynccontextmanager
-async def _opened(settings: Settings) -> AsyncIterator[Shop]:
+async def _opened(settings: Settings, failpoint: Failpoint | None) -> AsyncIterator[Shop]:
     database = await Database.open(settings.database)
+    if failpoint:
+        database = FailingDatabase(database, failpoint.reached)
     try:
         policies = await Policies.load(
             settings.shopdesk_prompts,
@@ -254,11 +267,22 @@ async def _opened(settings: Settings) -> AsyncIterator[Shop]:
             language=settings.shopdesk_language,
         )
         model = model_of(settings, policies)
+        if failpoint:
+            model = FailingModel(model, failpoint.reached)
         try:
             links = link_hosts(policies.prompts, settings.shopdesk_link_hosts)
             timezone = ZoneInfo(settings.shopdesk_timezone)
             yield Shop(
-                settings, timezone, Messages(database), Turns(database), Outbox(database), policies, model, links
+                settings=settings,
+                timezone=timezone,
+                messages=Messages(database),
+                turns=Turns(database),
+                outbox=Outbox(database),
+                bookmarks=partial(StoredBookmarks, database),
+                policies=policies,
+                model=model,
+                links=links,
+                failpoint=failpoint,
             )
         finally:
             await model.close()
@@ -299,6 +323,7 @@ def platforms_of(shop: Shop, readiness: Readiness) -> list[ChatPlatform]:
                 descriptions=command_descriptions(shop.policies, _STAFF_COMMANDS),
                 may_link=shop.links.allow,
                 sentence=shop.policies.sentence,
+                bookmarks=shop.bookmarks("discord"),
             )
         )
     webhook = telegram.webhook_route() if telegram else None
@@ -361,6 +386,8 @@ def what_is_off(shop: Shop) -> list[str]:
         lines.append(_line("discord", "off", "DISCORD_BOT_TOKEN is empty"))
     elif settings.discord_staff_role_id is None:
         lines.append(_line("discord", "note", "DISCORD_STAFF_ROLE_ID is empty: only administrators are answered"))
+    if settings.shopdesk_stale == "person":
+        lines.append(_line("stale", "note", "SHOPDESK_STALE is person: `shopdesk stats` counts who waits for one"))
     if settings.web_address is None:
         lines.append(_line("web", "off", "SHOPDESK_WEB is off"))
     return lines

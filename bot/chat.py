@@ -4,7 +4,7 @@ Everything that passes between a platform and the engine is one of the frozen va
 object of a platform's library: that is what lets a reply be finished after a crash, by another process.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
@@ -179,6 +179,21 @@ Ready = Callable[[str], None]
 
 Transcript = Callable[[Address], Awaitable[tuple[PastMessage, ...]]]
 """Reads what a conversation's reader has seen so far, oldest first; empty after a start afresh."""
+
+
+class Bookmarks(Protocol):
+    """Where a door keeps how far it has read, when its platform does not deliver again what was missed.
+
+    What a place and its mark are called is the door's own business. Both methods raise `StorageError`.
+    """
+
+    async def load(self) -> Mapping[str, str]:
+        """Place → mark, of all places that were kept."""
+        ...
+
+    async def keep(self, marks: Mapping[str, str | None]) -> None:
+        """Keep these marks in place of their earlier ones, all or none; None: the place is forgotten."""
+        ...
 
 
 class ChatPlatform(Protocol):

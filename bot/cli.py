@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,8 +26,10 @@ from bot.init import Connections, Init, Terminal
 from bot.logs import secrets_of, set_up_logging
 from bot.policy_commands.search import add_search
 from bot.settings import Settings, read_settings
+from bot.stats import page, since_of, values
 from bot.storage.backup import Listed, Saved
 from bot.storage.restore import Restored
+from bot.storage.stats import Stats
 from bot.text import clean
 
 log = logging.getLogger(__name__)
@@ -53,6 +56,7 @@ class Program:
     backup: Callable[[Settings, Path], Saved]
     restore: Callable[[Settings, Path], Restored]
     backups: Callable[[Settings], tuple[Listed, ...]]
+    stats: Callable[[Settings, datetime | None], Stats]
     connections: Connections
 
 
@@ -110,6 +114,7 @@ def command(program: Program) -> typer.Typer:
         """Ask for each token, try it at once, and write .env."""
         _leave(lambda: _init(program, env_file or context.obj))
 
+    _add_stats(app, program)
     _add_backups(app, program)
     policies = typer.Typer(
         no_args_is_help=True, help="What the shop says: see, compare, check and change what is live."
@@ -117,6 +122,22 @@ def command(program: Program) -> typer.Typer:
     add_search(policies, leave=_leave, settings=_quiet_settings)
     app.add_typer(policies, name="policies")
     return app
+
+
+def _add_stats(app: typer.Typer, program: Program) -> None:
+    @app.command()
+    def stats(
+        context: typer.Context,
+        since: Annotated[str, typer.Option("--since", help="How far back: 90m, 24h, 7d, or all.")] = "24h",
+        as_json: AsJson = False,
+        env_file: EnvFile = None,
+    ) -> None:
+        """Count messages, answers and waiting times, also while the shop is served."""
+        try:
+            start = since_of(since, datetime.now(UTC))
+        except ValueError as exc:
+            raise typer.BadParameter(f"--since {exc}") from None
+        _leave(lambda: _stats(program, env_file or context.obj, since, start, as_json=as_json))
 
 
 def _add_backups(app: typer.Typer, program: Program) -> None:
@@ -210,6 +231,15 @@ def _backups(program: Program, env_file: Path | None, *, as_json: bool) -> int:
     for one in () if as_json else found:
         print(_plain(f"{one.path}  {one.at:%Y-%m-%d %H:%M:%S} UTC  {_megabytes(one.bytes)}  {one.fault or 'good'}"))
     return FOUND_WRONG if any(one.fault for one in found) else GOOD
+
+
+def _stats(program: Program, env_file: Path | None, span: str, start: datetime | None, *, as_json: bool) -> int:
+    found = program.stats(_quiet_settings(env_file), start)
+    if as_json:
+        print(json.dumps(values(found), ensure_ascii=False, indent=2))
+    else:
+        print("\n".join(_plain(line) for line in page(found, span)))
+    return GOOD
 
 
 def _contents(copy: Saved | Restored) -> str:

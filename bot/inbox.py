@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol
 
+from bot.backlog import Backlog, failures_of
+from bot.bursts import ALBUM_QUIET, Arrivals, before_start_afresh, begins_only, first_turn
 from bot.chat import Address, InboundMessage, UnreadableUpdate
 from bot.errors import StorageError
 from bot.storage.messages import Conversation, Messages, StoredMessage
@@ -23,8 +25,8 @@ log = logging.getLogger(__name__)
 _TRIES = 3
 _LONGEST_OUTAGE_PAUSE = 8
 """In units of the pause: storage that can be used again is noticed within seconds."""
-_ALBUM_QUIET = 0.7
-"""The parts of an album arrive one by one; so many seconds after the last one it is taken as whole."""
+_MOST_WAITS = 4
+"""A turn that begins and begins is waited for no longer than so many times the wait for one message."""
 _OUTAGE_OVER = 60.0
 """When something is stored and nothing failed for so many seconds, the next failure is another outage."""
 _MOST_TOLD = 10_000
@@ -33,8 +35,9 @@ _MOST_TOLD = 10_000
 class TurnHandler(Protocol):
     """What the inbox hands its turns to: the engine."""
 
-    async def answer(self, conversation: Conversation, messages: Sequence[StoredMessage]) -> None:
-        """Answer these messages as one turn, and mark them as answered."""
+    async def answer(self, conversation: Conversation, messages: Sequence[StoredMessage], arrivals: Arrivals) -> None:
+        """Answer these messages as one turn, with those of `arrivals` that come early enough, and mark them as
+        answered."""
         ...
 
     async def give_up(self, conversation: Conversation, messages: Sequence[StoredMessage]) -> None:
@@ -55,6 +58,7 @@ class Inbox:
 
     `platforms` are the names of those that are served: what was left unanswered on another one waits until
     that is served again. `pause` is the base of the waiting time in seconds before a failed turn is tried again.
+    `burst_wait` are the seconds that a message which is only a beginning waits for more; 0: it does not.
     """
 
     def __init__(
@@ -66,6 +70,7 @@ class Inbox:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
         pause: float = 0.5,
+        burst_wait: float = 0.0,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._messages = messages
@@ -74,12 +79,16 @@ class Inbox:
         self._now = now
         self._clock = clock
         self._pause = pause
+        self._burst_wait = burst_wait
         self._sleep = sleep
         self._arrived: dict[int, float] = {}  # inbox id → when this process received it
         self._told: set[Address] = set()
         self._failed_at = -math.inf
+        self._backlog = Backlog(messages, clock=clock, sleep=sleep)
         self._workers: dict[int, asyncio.Task[None]] = {}
         self._woken: set[int] = set()
+        self._naps: dict[int, asyncio.Future[None]] = {}
+        self._arrivals: dict[int, Arrivals] = {}
         self._draining = False
         self._errands: set[asyncio.Task[None]] = set()
 
@@ -104,30 +113,53 @@ class Inbox:
                 "the answer could not be stopped",
             )
         if message.command != "stop":
-            self._arrived[received.inbox_id] = self._clock()
-            self._wake(received.conversation_id)
+            self._arrived.setdefault(received.inbox_id, self._clock())
+            self._notify(received.conversation_id, received.inbox_id, message)
 
     async def drain(self, seconds: float) -> int:
         """Begin no more turns and let the running ones end, for so many seconds at most. How many did not."""
         self._draining = True
+        self._backlog.close()
+        for nap in self._naps.values():
+            nap.cancel()
         if self._workers:
             await asyncio.wait(self._workers.values(), timeout=seconds)
         return len(self._workers)
 
     async def run(self) -> None:
         """Answer what was left unanswered, then everything that comes, until cancelled."""
-        for conversation_id in await self._messages.conversations_waiting(self._platforms):
+        waiting = await self._backlog.load(self._platforms)
+        for conversation_id in tuple(self._woken):
             self._wake(conversation_id)
         try:
+            await self._backlog.run(waiting, self._take_up)
             await asyncio.Event().wait()
         finally:
             tasks = [*self._workers.values(), *self._errands]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await self._backlog.give_back()
+
+    def _take_up(self, conversation_id: int) -> bool:
+        if conversation_id in self._workers:
+            return False
+        self._wake(conversation_id)
+        return conversation_id in self._workers
+
+    def _notify(self, conversation_id: int, inbox_id: int, message: InboundMessage) -> None:
+        """Something new is stored: whoever works on this conversation has to look again."""
+        self._woken.add(conversation_id)
+        if nap := self._naps.get(conversation_id):
+            nap.cancel()
+        if (arrivals := self._arrivals.get(conversation_id)) and not self._draining:
+            arrivals.tell(inbox_id, message)
+        self._wake(conversation_id)
 
     def _wake(self, conversation_id: int) -> None:
-        self._woken.add(conversation_id)
+        """Have somebody work on this conversation."""
+        if self._backlog.holds(conversation_id):
+            return
         if conversation_id not in self._workers and not self._draining:
             task = asyncio.create_task(self._work(conversation_id), name=f"conversation-{conversation_id}")
             self._workers[conversation_id] = task
@@ -135,12 +167,15 @@ class Inbox:
 
     def _ended(self, conversation_id: int, task: asyncio.Task[None]) -> None:
         self._workers.pop(conversation_id, None)
-        if not task.cancelled() and conversation_id in self._woken:
+        if task.cancelled():
+            return
+        self._backlog.ended(conversation_id)
+        if conversation_id in self._woken:
             self._wake(conversation_id)
 
     async def _work(self, conversation_id: int) -> None:
         """Answer turn after turn until nothing waits."""
-        failures = outages = 0
+        failures, outages = failures_of(self._backlog.tries(conversation_id), _TRIES), 0
         while not self._draining:
             self._woken.discard(conversation_id)
             try:
@@ -168,10 +203,11 @@ class Inbox:
         if not waiting:
             return False
         turn = first_turn(waiting)
-        if await self._album_grows(turn):
+        if (wait := self._wait_for_more(turn, is_all=len(turn) == len(waiting))) > 0:
+            await self._nap(conversation_id, wait)
             return True
         if failures < _TRIES:
-            await self._handler.answer(conversation, self._timed(turn))
+            await self._answer(conversation, turn)
         elif failures == _TRIES:
             await self._handler.give_up(conversation, turn)
         else:
@@ -180,17 +216,50 @@ class Inbox:
         self._forget(turn)
         return True
 
-    async def _album_grows(self, turn: Sequence[StoredMessage]) -> bool:
-        """Wait for the rest of an album; True when some time has passed and the inbox must be read again."""
-        if turn[-1].message.album_id is None:
-            return False
+    async def _answer(self, conversation: Conversation, turn: Sequence[StoredMessage]) -> None:
+        async def waiting() -> Sequence[StoredMessage]:
+            return self._timed((await self._messages.waiting(conversation.id))[1])
+
+        arrivals = self._arrivals[conversation.id] = Arrivals(
+            turn,
+            read=waiting,
+            missed=conversation.id in self._woken,
+            burst_wait=self._burst_wait,
+            clock=self._clock,
+            sleep=self._sleep,
+        )
+        try:
+            await self._handler.answer(conversation, self._timed(turn), arrivals)
+        finally:
+            del self._arrivals[conversation.id]
+        self._forget(arrivals.messages)
+
+    def _wait_for_more(self, turn: Sequence[StoredMessage], *, is_all: bool) -> float:
+        """How many seconds are to be waited for the rest of an album, or for what follows a mere beginning.
+        `is_all`: nothing stands behind this turn that keeps more from joining it."""
         now = self._clock()
-        # Of one that came before this process began, nobody knows whether more is on its way.
-        quiet = now - self._arrived.setdefault(turn[-1].id, now)
-        if quiet >= _ALBUM_QUIET:
-            return False
-        await self._sleep(_ALBUM_QUIET - quiet)
-        return True
+        if turn[-1].message.album_id is not None:
+            # Of one that came before this process began, nobody knows whether more is on its way.
+            return self._arrived.setdefault(turn[-1].id, now) + ALBUM_QUIET - now
+        if not self._burst_wait or not is_all or not begins_only(turn):
+            return 0.0
+        first, last = (self._arrived.setdefault(stored.id, now - self._age(stored)) for stored in (turn[0], turn[-1]))
+        return min(last + self._burst_wait, first + _MOST_WAITS * self._burst_wait) - now
+
+    def _age(self, stored: StoredMessage) -> float:
+        """Seconds since another process received this message, as the wall clock has it: it may have jumped."""
+        return max(0.0, (self._now() - stored.received_at).total_seconds())
+
+    async def _nap(self, conversation_id: int, seconds: float) -> None:
+        """Sleep until something comes into this conversation, so many seconds at most."""
+        if conversation_id in self._woken or self._draining:
+            return
+        nap = self._naps[conversation_id] = asyncio.ensure_future(self._sleep(seconds))
+        try:
+            await asyncio.wait([nap])
+        finally:
+            nap.cancel()
+            del self._naps[conversation_id]
 
     def _timed(self, turn: Sequence[StoredMessage]) -> tuple[StoredMessage, ...]:
         now, arrived = self._clock(), self._arrived
@@ -223,21 +292,3 @@ class Inbox:
         task = asyncio.create_task(done())
         self._errands.add(task)
         task.add_done_callback(self._errands.discard)
-
-
-def before_start_afresh(waiting: Sequence[StoredMessage]) -> tuple[StoredMessage, ...]:
-    """The messages that a later start afresh has made pointless: nobody waits for their answer any more."""
-    afresh = [position for position, stored in enumerate(waiting) if stored.message.command == "new"]
-    return tuple(waiting[: afresh[-1]]) if afresh else ()
-
-
-def first_turn(waiting: Sequence[StoredMessage]) -> tuple[StoredMessage, ...]:
-    """The messages that are answered together: all in a row up to the next command, or one command."""
-    if waiting[0].message.command:
-        return (waiting[0],)
-    turn: list[StoredMessage] = []
-    for stored in waiting:
-        if stored.message.command or stored.message.role != waiting[0].message.role:
-            break
-        turn.append(stored)
-    return tuple(turn)

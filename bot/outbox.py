@@ -1,10 +1,11 @@
 """A platform whose sends are on record before and after the call, so that a crash cannot forget a message."""
 
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 from bot.chat import Address, Attachment, ChatPlatform, MessageLimits, MessageRef, OutboundMessage, Ready, Receive
-from bot.errors import StorageError
+from bot.errors import PlatformError, StorageError, Unavailable
 from bot.storage.outbox import Outbox
 
 log = logging.getLogger(__name__)
@@ -37,18 +38,22 @@ class RecordedPlatform:
         return self._platform.is_group(at)
 
     async def send(self, to: Address, message: OutboundMessage, *, key: str) -> MessageRef:
-        await self._record(self._outbox.sending(key, to))
-        ref = await self._platform.send(to, message, key=key)
-        if ref.lasts is None:
-            await self._record(self._outbox.sent(key, ref))
-        else:
+        ref = await self._sent(key, to, partial(self._platform.send, to, message, key=key))
+        if ref.lasts is not None:
             self._growing[ref] = key
         return ref
 
     async def edit(self, ref: MessageRef, message: OutboundMessage) -> MessageRef:
-        shown = await self._platform.edit(ref, message)
-        if shown.lasts is None and (key := self._growing.pop(ref, None)):
-            await self._record(self._outbox.sent(key, shown))
+        key = self._growing.get(ref)
+        edit = partial(self._platform.edit, ref, message)
+        if key is None or message.growing:
+            shown = await edit()
+            if key is not None and shown.lasts is None:
+                await self._record(self._outbox.sent(key, shown))
+        else:
+            shown = await self._sent(key, ref.address, edit)
+        if shown.lasts is None:
+            self._growing.pop(ref, None)
         return shown
 
     async def show_typing(self, at: Address) -> None:
@@ -59,6 +64,18 @@ class RecordedPlatform:
 
     async def close(self) -> None:
         await self._platform.close()
+
+    async def _sent(self, key: str, to: Address, call: Callable[[], Awaitable[MessageRef]]) -> MessageRef:
+        """Make a call that may put a message there that stays."""
+        await self._record(self._outbox.sending(key, to, doubles=self.limits.doubles))
+        try:
+            ref = await call()
+        except PlatformError as exc:
+            if not (isinstance(exc, Unavailable) and exc.maybe_applied):
+                await self._record(self._outbox.unsent(key))
+            raise
+        await self._record(self._outbox.sent(key, ref) if ref.lasts is None else self._outbox.unsent(key))
+        return ref
 
     async def _record(self, work: Awaitable[None]) -> None:
         """A full disk must not keep an answer from its reader: then it is sent without a record."""

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -12,10 +13,13 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from bot.errors import SettingsError
 from bot.links import is_host
+from bot.spans import span_of
 
 DEFAULT_MODEL = "anthropic:claude-haiku-5-5"
 # Up to four signs, none of which makes a list, a link, an address or any other markup of what is before it.
 _MARK = r"[^\s\w!#$%&'()*+,\-/:;<=>?@\[\\\]^`{|}~\"\x00-\x1f\x7f\ud800-\udfff]{0,4}"
+
+_SHORTEST_STALE = timedelta(minutes=10)
 
 
 def _keys(value: object) -> object:
@@ -69,7 +73,13 @@ class Settings(BaseSettings):
     shopdesk_link_hosts: Names = ()
     shopdesk_timezone: str = "Asia/Ho_Chi_Minh"
     shopdesk_growing_mark: str = ""
+    shopdesk_stale: Literal["answer", "person"] = "answer"
+    shopdesk_stale_after: str = "6h"
+    shopdesk_burst_wait: float = Field(default=0.7, ge=0, le=10, allow_inf_nan=False)
     shopdesk_log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    failpoint: str | None = None
+    """For tests: the step at which the program kills itself, see `bot.failpoints`."""
 
     @model_validator(mode="before")
     @classmethod
@@ -111,6 +121,13 @@ class Settings(BaseSettings):
             raise ValueError("must be a sign or two that mean nothing in Markdown, for example ▌ or …")
         return value
 
+    @field_validator("shopdesk_stale_after")
+    @classmethod
+    def _is_span(cls, value: str) -> str:
+        if span_of(value) < _SHORTEST_STALE:
+            raise ValueError("must be 10m or more: clocks differ")
+        return value
+
     @field_validator("shopdesk_link_hosts")
     @classmethod
     def _are_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -137,6 +154,11 @@ class Settings(BaseSettings):
     def model(self) -> str:
         """The model that answers: the one that was named, else Claude if there is a key, else offline."""
         return self.shopdesk_model or (DEFAULT_MODEL if self.anthropic_api_key else "offline")
+
+    @property
+    def stale_after(self) -> timedelta:
+        """How long a message may wait before its writer is asked to excuse that."""
+        return span_of(self.shopdesk_stale_after)
 
     @property
     def database(self) -> Path:

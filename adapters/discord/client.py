@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import discord
 import yarl
@@ -24,6 +24,18 @@ _SYNC_TIMEOUT = 8.0
 
 class Listener(Protocol):
     """Takes what people do on Discord."""
+
+    def begin_session(self, client: discord.Client) -> None:
+        """Discord repeats nothing of what came before."""
+        ...
+
+    def server_is_here(self, client: discord.Client, guild: discord.Guild) -> None:
+        """Its channels are known from now on."""
+        ...
+
+    def all_are_here(self, client: discord.Client) -> None:
+        """So are all servers."""
+        ...
 
     def hear(self, client: discord.Client, message: discord.Message, *, edited: bool) -> None: ...
 
@@ -91,9 +103,24 @@ class DeskClient(discord.Client):
         if not initial:
             await asyncio.sleep(self._reidentify_after)
 
+    def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
+        # The task of discord.py 2.7.1 that waits for all servers outlives its client, and trips over that it is closed.
+        if not self.is_closed():
+            super().dispatch(event, *args, **kwargs)
+
     async def on_connect(self) -> None:
         self._came_back()
         self._on_online()
+        self._listener.begin_session(self)
+
+    async def on_guild_available(self, guild: discord.Guild) -> None:
+        self._listener.server_is_here(self, guild)
+
+    async def on_guild_join(self, guild: discord.Guild) -> None:
+        self._listener.server_is_here(self, guild)
+
+    async def on_ready(self) -> None:
+        self._listener.all_are_here(self)
 
     async def on_resumed(self) -> None:
         self._came_back()

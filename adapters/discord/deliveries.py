@@ -14,10 +14,14 @@ Work = Callable[[], Awaitable[None]]
 
 
 class Deliveries:
-    """One line of work per channel, `capacity` works in all. `close` drops what has not begun."""
+    """One line of work per channel, `capacity` works in all. `close` drops what has not begun.
 
-    def __init__(self, *, capacity: int = 1000) -> None:
+    `on_room` is called whenever there is room for one more.
+    """
+
+    def __init__(self, *, capacity: int, on_room: Callable[[], None]) -> None:
         self._capacity = capacity
+        self._on_room = on_room
         self._count = 0
         self._waiting: dict[int, deque[Work]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -38,6 +42,10 @@ class Deliveries:
         task.add_done_callback(self._tasks.discard)
         return True
 
+    def is_busy(self, channel_id: int) -> bool:
+        """Whether something is being done for the channel, or waits for it."""
+        return channel_id in self._waiting
+
     async def _work_off(self, channel_id: int) -> None:
         waiting = self._waiting[channel_id]
         try:
@@ -53,6 +61,7 @@ class Deliveries:
             log.exception("A message in channel %s was lost", channel_id)
         finally:
             self._count -= 1
+            self._on_room()
 
     async def close(self) -> None:
         self._closed = True

@@ -1,4 +1,4 @@
-"""What was heard lately: so that an edit is known as one, and what was missed can be asked for."""
+"""What was heard lately: so that an edit is known as one, and nothing is handed on twice."""
 
 from collections import OrderedDict
 
@@ -6,13 +6,11 @@ import discord
 
 
 class Heard:
-    """The newest `capacity` messages and the newest `places` where the bot was spoken to, in memory."""
+    """The newest `capacity` messages, in memory."""
 
-    def __init__(self, *, capacity: int = 1000, places: int = 100) -> None:
+    def __init__(self, *, capacity: int = 1000) -> None:
         self._capacity = capacity
-        self._max_places = places
         self._texts: OrderedDict[int, str] = OrderedDict()
-        self._places: OrderedDict[int, int] = OrderedDict()
 
     def knows(self, message_id: int) -> bool:
         """Whether this message was handed on."""
@@ -36,15 +34,3 @@ class Heard:
             self._texts.pop(message.id, None)
         else:
             self._texts[message.id] = before
-
-    def reached(self, message: discord.Message) -> None:
-        """The message was taken: what comes after it in its channel can be asked for."""
-        channel_id = message.channel.id
-        self._places[channel_id] = max(message.id, self._places.get(channel_id, 0))
-        self._places.move_to_end(channel_id)
-        if len(self._places) > self._max_places:
-            self._places.popitem(last=False)
-
-    def places(self) -> list[tuple[int, int]]:
-        """Ids of the channels and of the last message that was taken in each."""
-        return list(self._places.items())

@@ -12,7 +12,9 @@ from adapters.discord.client import NO_MENTIONS
 from adapters.discord.commands import language_of
 from adapters.discord.deliveries import Deliveries, deliver
 from adapters.discord.heard import Heard
-from adapters.discord.reading import NAME, address_of, is_addressed, is_words, read_message
+from adapters.discord.missed import Missed
+from adapters.discord.places import Places
+from adapters.discord.reading import DIRECT, NAME, address_of, is_addressed, is_words, place_of, read_message
 from adapters.discord.slash import SlashAnswers, slash_id
 from adapters.discord.staff import Staff
 from bot.chat import Address, Command, InboundMessage, Receive, UnreadableUpdate
@@ -23,8 +25,6 @@ log = logging.getLogger(__name__)
 
 Sentence = Callable[[str, str | None], str]
 """Gives a sentence of `prompts/` by its key, in a language such as `vi`; None: the shop's own."""
-
-_MOST_MISSED = 100
 
 
 class Incoming:
@@ -37,44 +37,72 @@ class Incoming:
         staff: Staff,
         slash: SlashAnswers,
         heard: Heard,
+        places: Places,
         calls: Calls,
         sentence: Sentence,
         pauses: Sequence[float],
         stop_patience: float,
+        capacity: int,
     ) -> None:
         self._receive = receive
         self._staff = staff
         self._slash = slash
         self._heard = heard
+        self._places = places
         self._calls = calls
         self._sentence = sentence
         self._pauses = pauses
         self._stop_patience = stop_patience
-        self._deliveries = Deliveries()
+        self._deliveries = Deliveries(capacity=capacity, on_room=lambda: self._missed.there_is_room())
+        self._missed = Missed(
+            self._hand_on_missed, places=places, deliveries=self._deliveries, calls=calls, pauses=pauses
+        )
 
     async def close(self) -> None:
         await self._deliveries.close()
 
+    def begin_session(self, client: discord.Client) -> None:
+        self._missed.begin_session(client)
+
+    def server_is_here(self, client: discord.Client, guild: discord.Guild) -> None:
+        self._missed.server_is_here(client, guild)
+
+    def all_are_here(self, client: discord.Client) -> None:
+        self._missed.all_are_here(client)
+
     def hear(self, client: discord.Client, message: discord.Message, *, edited: bool) -> None:
         """A message was written or changed. Whoever is no staff is not answered and not even told so."""
         me = client.user
-        if me is None or not is_words(message):
+        if me is None:
             return
-        if not is_addressed(message, me) and not (edited and self._heard.knows(message.id)):
+        known = edited and self._heard.knows(message.id)
+        if not (is_words(message) and (known or is_addressed(message, me))):
+            self._missed.passes(message)
             return
+        if not edited:
+            self._missed.comes(client, message)
+            if self._missed.is_behind(message.channel.id):
+                return
         if not self._deliveries.add(message.channel.id, lambda: self._hand_on(client, message, me, edited=edited)):
-            log.error("Message %s is not taken: too many wait already", message.id)
+            if edited:
+                log.error("The edit of message %s is not taken: too many wait already", message.id)
+            else:
+                self._missed.falls_behind(client, message)
 
-    def catch_up(self, client: discord.Client) -> None:
-        """A new session begins: Discord repeats nothing, so ask for what was written since the last one."""
-        for channel_id, last_id in self._heard.places():
-            self._deliveries.add(channel_id, partial(self._ask_for_missed, client, channel_id, last_id))
+    async def _hand_on_missed(self, client: discord.Client, message: discord.Message) -> None:
+        me = client.user
+        if me is not None and is_words(message) and is_addressed(message, me):
+            await self._hand_on(client, message, me, edited=False)
 
     async def _hand_on(
         self, client: discord.Client, message: discord.Message, me: discord.ClientUser, *, edited: bool
     ) -> None:
-        if not self._heard.is_new(message) or not await self._may_ask(client, message):
+        if not self._heard.is_new(message):
             return
+        if not await self._may_ask(client, message):
+            self._missed.is_done(message)
+            return
+        await self._is_begun(message.channel, message.id)
         before, taken = self._heard.note(message), False
         told: list[discord.Message] = []
         try:
@@ -86,11 +114,19 @@ class Incoming:
             )
         finally:
             if taken:
-                self._heard.reached(message)
+                self._missed.is_done(message)
             else:
                 self._heard.forget(message, before)
+                self._missed.stays_behind(message)
         for sentence in told:
             await self._take_back(sentence)
+
+    async def _is_begun(self, channel: discord.abc.Snowflake, first_id: int) -> None:
+        """Somebody is heard in private for the first time: only by our own record is this place found again."""
+        place = place_of(channel)
+        if place.startswith(DIRECT) and self._places.mark(place) is None:
+            self._places.reached(place, first_id - 1)
+            await self._places.write()
 
     async def _tell_writer(self, message: discord.Message, told: list[discord.Message]) -> None:
         """Answer that the message was not taken; the answer is added to `told`."""
@@ -106,17 +142,6 @@ class Incoming:
             await self._calls.make(sentence.delete(), f"channel {sentence.channel.id}")
         except PlatformError as exc:
             log.warning("Message %s could not be removed: %s", sentence.id, exc)
-
-    async def _ask_for_missed(self, client: discord.Client, channel_id: int, last_id: int) -> None:
-        me = client.user
-        try:
-            missed = await self._calls.make(_history(client, channel_id, last_id), f"channel {channel_id}")
-        except PlatformError as exc:
-            log.warning("What was missed in channel %s was not found out: %s", channel_id, exc)
-            return
-        for message in missed:
-            if me is not None and is_words(message) and is_addressed(message, me):
-                await self._hand_on(client, message, me, edited=False)
 
     async def _may_ask(self, client: discord.Client, message: discord.Message) -> bool:
         if isinstance(message.author, discord.Member):
@@ -135,9 +160,10 @@ class Incoming:
     async def take(self, interaction: discord.Interaction, command: Command | None, text: str) -> None:
         """A slash command was used: answer within the three seconds that Discord gives, then hand it on."""
         language = language_of(interaction.locale)
-        if not await self._admit(interaction, language) or interaction.channel is None:
+        channel = interaction.channel
+        if not await self._admit(interaction, language) or channel is None:
             return
-        address = address_of(interaction.channel)
+        address = address_of(channel)
         reply_to = await self._defer(interaction, address, ephemeral=command == "stop")
         message = _command_message(interaction, address, command, text, reply_to)
 
@@ -146,6 +172,7 @@ class Incoming:
                 await self._tell(interaction, "not_taken", language)
 
         async def work() -> None:
+            await self._is_begun(channel, interaction.id)
             taken = await deliver(self._receive, message, self._pauses, late=not_taken)
             if not taken and reply_to is not None:
                 self._slash.drop(reply_to)
@@ -153,7 +180,7 @@ class Incoming:
                 # On a line of its own, named by the command: what comes next in the channel does not wait.
                 self._deliveries.add(interaction.id, partial(self._confirm_stop, interaction, reply_to, language))
 
-        if not self._deliveries.add(interaction.channel.id, work):
+        if not self._deliveries.add(channel.id, work):
             await not_taken()
 
     async def _admit(self, interaction: discord.Interaction, language: str) -> bool:
@@ -211,15 +238,6 @@ class Incoming:
             await self._calls.make(told, f"command {interaction.id}")
         except PlatformError as exc:
             log.warning("Command %s could not be answered: %s", interaction.id, exc)
-
-
-async def _history(client: discord.Client, channel_id: int, last_id: int) -> list[discord.Message]:
-    """The first messages after `last_id`, oldest first."""
-    channel = await client.fetch_channel(channel_id)
-    if not isinstance(channel, discord.abc.Messageable):
-        return []
-    after = discord.Object(last_id)
-    return [message async for message in channel.history(limit=_MOST_MISSED, after=after, oldest_first=True)]
 
 
 def _read(message: discord.Message, me: discord.ClientUser, *, edited: bool) -> InboundMessage | UnreadableUpdate:

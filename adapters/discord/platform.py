@@ -5,6 +5,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache, partial
 
 import discord
@@ -18,12 +19,14 @@ from adapters.discord.heard import Heard
 from adapters.discord.incoming import Incoming, Sentence
 from adapters.discord.invite import invite_url
 from adapters.discord.markdown import to_discord
+from adapters.discord.places import Places
 from adapters.discord.reading import NAME, channel_id_of, is_direct
 from adapters.discord.slash import SlashAnswers
 from adapters.discord.staff import Staff
 from bot.chat import (
     Address,
     Attachment,
+    Bookmarks,
     MessageLimits,
     MessageRef,
     OutboundMessage,
@@ -42,11 +45,13 @@ LIMITS = MessageLimits(
     min_interval=1.27,
     chat_calls_per_second=0.78,
     chat_burst=4,
-    calls_per_second=45.0,
-    calls_burst=45,
+    # The account has 50 in each second of the clock, whatever it left in the one before; the library makes calls, too.
+    calls_per_second=36.0,
+    calls_burst=12,
     calls_in_flight=32,
     typing_interval=8.0,
 )
+_LAST_WRITE = 2.0
 _SUPPRESS_EMBEDS = 1 << 2
 _MAY_NOT_REPLY = 160002
 _THREAD_ARCHIVED = 50083
@@ -61,7 +66,9 @@ class DiscordPlatform:
     and `gateway_url` replace Discord's own addresses for the whole process (see `redirect`): one such door
     per process. Times are seconds: `call_timeout` for one call, `offline_limit` for a lost connection before
     `run` gives up, `pauses` before a message that was not taken is handed on again, `stop_patience` for an
-    answer that nothing was there to be stopped.
+    answer that nothing was there to be stopped, `bookmark_pause` before it is stored in `bookmarks` how far
+    was read (without them a restart does not know what it missed). Of the messages that come in, `capacity`
+    wait in memory; the rest waits on Discord.
     """
 
     def __init__(
@@ -80,6 +87,9 @@ class DiscordPlatform:
         stop_patience: float = 2.0,
         clock: Callable[[], float] = time.monotonic,
         may_link: Callable[[str], bool] = lambda url: True,
+        bookmarks: Bookmarks | None = None,
+        bookmark_pause: float = 10.0,
+        capacity: int = 1000,
     ) -> None:
         self._token = token
         self._api_url = api_url
@@ -93,6 +103,8 @@ class DiscordPlatform:
         self._staff = Staff(role_id=staff_role_id, clock=clock)
         self._slash = SlashAnswers()
         self._heard = Heard()
+        self._places = Places(bookmarks, pause=bookmark_pause)
+        self._capacity = capacity
         self._calls = Calls(timeout=call_timeout)
         # `measure` and the call behind it look at the same text: it is converted once.
         self._formatted = lru_cache(maxsize=512)(partial(to_discord, may_link=may_link))
@@ -115,21 +127,24 @@ class DiscordPlatform:
 
     async def run(self, receive: Receive, ready: Ready) -> None:
         """See `ChatPlatform.run`. A session that was cut is resumed, and Discord sends what was missed; when
-        it can not be, the places where the bot was spoken to before are read from where they were left."""
+        it can not be, and at the start, all places are read from where they were left (see `Missed`)."""
         redirect(self._api_url, self._gateway_url)
+        await self._places.load()
         incoming = Incoming(
             receive,
             staff=self._staff,
             slash=self._slash,
             heard=self._heard,
+            places=self._places,
             calls=self._calls,
             sentence=self._sentence,
             pauses=self._pauses,
             stop_patience=self._stop_patience,
+            capacity=self._capacity,
         )
         client = DeskClient(
             incoming,
-            on_online=lambda: self._begin(client, incoming, ready),
+            on_online=lambda: ready(self._connected_as(client)),
             descriptions=self._descriptions,
             reidentify_after=self._reidentify_after,
         )
@@ -140,10 +155,9 @@ class DiscordPlatform:
         finally:
             self._client = self._files = None
             await incoming.close()
-
-    def _begin(self, client: DeskClient, incoming: Incoming, ready: Ready) -> None:
-        ready(self._connected_as(client))
-        incoming.catch_up(client)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LAST_WRITE):
+                    await self._places.write()
 
     def _connected_as(self, client: DeskClient) -> str:
         words = f"as @{client.user.name if client.user else '?'}"
@@ -159,6 +173,7 @@ class DiscordPlatform:
         tasks = [
             asyncio.create_task(client.connect(), name="discord-gateway"),
             asyncio.create_task(client.away_longer_than(self._offline_limit), name="discord-watch"),
+            asyncio.create_task(self._places.run(), name="discord-places"),
         ]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -193,11 +208,8 @@ class DiscordPlatform:
     async def edit(self, ref: MessageRef, message: OutboundMessage) -> MessageRef:
         """See `ChatPlatform.edit`."""
         text = self._formatted(message.text)
-        # Message.edit of discord.py 2.7.1 always sends flags and so brings link previews back;
-        # a partial message leaves them as they are.
-        partial = self._channel(ref.address).get_partial_message(int(ref.message_id))
         try:
-            await self._calls.make(partial.edit(content=text, allowed_mentions=NO_MENTIONS), _place(ref.address))
+            await self._change(ref.address, int(ref.message_id), text)
         except RecipientGone as exc:
             if _code(exc) == _THREAD_ARCHIVED:
                 raise MessageGone("The thread is archived: only a new message opens it again.") from exc
@@ -264,7 +276,17 @@ class DiscordPlatform:
             suppress_embeds=True,
             allowed_mentions=NO_MENTIONS,
         )
-        return str((await self._calls.make(send, _place(to))).id)
+        sent = await self._calls.make(send, _place(to))
+        if sent.content.strip() != text.strip():
+            # The nonce was known: Discord gives the message of an earlier try, with the text of that time.
+            await self._change(to, sent.id, text)
+        return str(sent.id)
+
+    async def _change(self, at: Address, message_id: int, text: str) -> None:
+        # Message.edit of discord.py 2.7.1 always sends flags and so brings link previews back;
+        # a partial message leaves them as they are.
+        partial = self._channel(at).get_partial_message(message_id)
+        await self._calls.make(partial.edit(content=text, allowed_mentions=NO_MENTIONS), _place(at))
 
     async def _take_back(self, interaction: discord.Interaction) -> None:
         """Remove an "is thinking" whose question was answered together with a later one."""

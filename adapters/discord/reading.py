@@ -8,7 +8,8 @@ from bot.chat import Address, Attachment, AttachmentKind, Command, InboundMessag
 from bot.text import clean, is_blank, one_line
 
 NAME = "discord"
-_DIRECT = "dm:"
+DIRECT = "dm:"
+"""What the name of a direct conversation begins with; that of any other place is a number."""
 _TOKEN = re.compile(
     r"<(?:(?P<kind>@!?|@&|#)(?P<id>\d{15,22})"
     r"|a?:(?P<emoji>\w{2,32}):\d{15,22}"
@@ -24,17 +25,22 @@ def address_of(channel: discord.abc.Snowflake) -> Address:
     A thread stands for itself: to Discord it is a channel of its own, with its own rate limits.
     """
     direct = isinstance(channel, discord.DMChannel)
-    return Address(NAME, f"{_DIRECT if direct else ''}{channel.id}")
+    return Address(NAME, f"{DIRECT if direct else ''}{channel.id}")
+
+
+def place_of(channel: discord.abc.Snowflake) -> str:
+    """The name of a channel, thread or direct conversation, as it stands in its address."""
+    return address_of(channel).chat_id
 
 
 def is_direct(address: Address) -> bool:
     """Whether only one person reads there."""
-    return address.chat_id.startswith(_DIRECT)
+    return address.chat_id.startswith(DIRECT)
 
 
 def channel_id_of(address: Address) -> int:
     """The id of the channel, thread or direct conversation that calls are made to."""
-    return int(address.chat_id.removeprefix(_DIRECT))
+    return int(address.chat_id.removeprefix(DIRECT))
 
 
 def is_words(message: discord.Message) -> bool:

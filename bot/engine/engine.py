@@ -3,28 +3,20 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import aclosing, suppress
-from dataclasses import asdict, dataclass, field
+from contextlib import suppress
+from dataclasses import asdict
 from datetime import UTC, datetime, tzinfo
-from functools import partial
 from types import MappingProxyType
 
+from bot.bursts import Arrivals
 from bot.chat import InboundMessage, MessageRef, Source
-from bot.engine.pictures import PictureLimits, Pictures
-from bot.engine.request import (
-    asked_in,
-    context_of,
-    history_within,
-    linked,
-    loggable,
-    query_of,
-    sources_of,
-    unreadable_kinds,
-    words_of,
-)
+from bot.engine.asking import Asking
+from bot.engine.late import Late
+from bot.engine.limits import EngineLimits
+from bot.engine.request import asked_in, linked, loggable, sources_of, unreadable_kinds, words_of
 from bot.engine.turn import RunningTurn
-from bot.errors import ModelError, ModelRefused, ModelRejected, ModelUnavailable, RecipientGone, StorageError
-from bot.llm.base import Billed, ChatModel, Cited, Image, ModelMessage, ModelRequest, TextDelta
+from bot.errors import ModelError, ModelRefused, RecipientGone, StorageError
+from bot.llm.base import ChatModel
 from bot.policies.language import guess_language
 from bot.policies.live import Policies
 from bot.reply import StreamedReply
@@ -36,26 +28,9 @@ from bot.text import is_blank
 
 log = logging.getLogger(__name__)
 
+_LIMITS = EngineLimits()
 _STORE_PAUSE = 0.5
 _LONGEST_STORE_PAUSE = 4.0
-
-
-@dataclass(frozen=True, slots=True)
-class EngineLimits:
-    """What one answer may take. Texts are counted in characters, times in seconds."""
-
-    max_text: int = 16_000
-    history_tokens: int = 8_000
-    section_tokens: int = 20_000
-    sections_found: int = 5
-    answer_tokens: int = 2_048
-    pictures: PictureLimits = field(default_factory=PictureLimits)
-    silence: float = 60.0
-    """A stream that brings nothing for so long has failed."""
-    streams: int = 500
-    """Answers that are streamed at the same time; the others wait."""
-    patience: float = 10.0
-    """Who has seen nothing of the answer for so long is told that it is being worked on."""
 
 
 class Engine:
@@ -70,7 +45,7 @@ class Engine:
         turns: Turns,
         schedulers: Mapping[str, SendScheduler],
         timezone: tzinfo,
-        limits: EngineLimits = EngineLimits(),
+        limits: EngineLimits = _LIMITS,
         growing_mark: str = "",
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -79,29 +54,37 @@ class Engine:
         self._messages = messages
         self._turns = turns
         self._schedulers = schedulers
-        self._timezone = timezone
         self._limits = limits
         self._growing_mark = growing_mark
         self._now = now
-        self._pictures = Pictures(messages, limits.pictures)
+        self._late = Late(turns, limits.lateness, now)
+        self._asking = Asking(model=model, messages=messages, turns=turns, timezone=timezone, limits=limits, now=now)
         self._streams = asyncio.Semaphore(limits.streams)
         self._running: dict[int, RunningTurn] = {}
         self._early_stops: dict[int, int] = {}
         """Conversation → inbox id of a wish to stop that came before the turn began that it is about."""
 
-    async def answer(self, conversation: Conversation, messages: Sequence[StoredMessage]) -> None:
-        """Answer these messages as one turn, show the answer for certain, and remember both."""
+    async def answer(self, conversation: Conversation, messages: Sequence[StoredMessage], arrivals: Arrivals) -> None:
+        """Answer these messages as one turn, show the answer for certain, and remember both.
+
+        What arrives before anything of the answer is visible, or on its way to be, joins: the model is asked again
+        with all of it. Raises `StorageError` when that can not be read; nothing is answered then.
+        """
         turn = self._open(conversation, messages)
         if messages[0].message.command:
             await self._obey(turn, messages[0])
             return
-        turn.stopped = messages[-1].id < self._early_stops.pop(conversation.id, 0)
-        if not turn.stopped and (sentence := self._objection(turn)):
+        if await self._late.covered(turn):
+            return
+        if messages[-1].id < (stopped_by := self._early_stops.pop(conversation.id, 0)):
+            turn.stop(stopped_by)
+        if not turn.stopped and (sentence := self._late.sentence(turn) or self._objection(turn)):
             await self._say(turn, sentence)
         else:
             self._running[conversation.id] = turn
+            arrivals.listen(turn.hear)
             try:
-                await self._answer_with_model(turn)
+                await self._answer_with_model(turn, arrivals)
             finally:
                 del self._running[conversation.id]
                 turn.scheduler.drop(turn.reply)
@@ -122,29 +105,31 @@ class Engine:
             self._early_stops[conversation_id] = inbox_id
             return
         language = self._language(message.text, message.language, conversation.language)
-        reply, scheduler = self._reply(message, key=f"stop-{message.message_id}")
-        scheduler.start(reply)
-        reply.append(self._policies.sentence("nothing_to_stop", language))
-        reply.end()
-        with suppress(RecipientGone):
-            await scheduler.finish(reply)
+        await self._tell(
+            message, self._policies.sentence("nothing_to_stop", language), key=f"stop-{message.message_id}"
+        )
 
     async def delay(self, message: InboundMessage) -> None:
         """Tell a customer that nothing can be stored at the moment, if the message will come again by itself."""
         if not self._schedulers[message.address.platform].platform.limits.redelivers:
             return
-        reply, scheduler = self._reply(message, key=f"delay-{message.message_id}")
-        scheduler.start(reply)
-        reply.append(self._policies.sentence("delayed", self._language(message.text, message.language, None)))
-        reply.end()
+        language = self._language(message.text, message.language, None)
         with suppress(RecipientGone):
-            await scheduler.finish(reply)
+            await self._tell(message, self._policies.sentence("delayed", language), f"delay-{message.message_id}")
+
+    async def _tell(self, message: InboundMessage, sentence: str, key: str) -> None:
+        """Say something that is no answer. Raises `RecipientGone`."""
+        reply, scheduler = self._reply(message, key=key)
+        reply.append(sentence)
+        reply.end()
+        scheduler.start(reply)
+        await scheduler.finish(reply)
 
     def _stop_running(self, conversation_id: int, inbox_id: int) -> bool:
         turn = self._running.get(conversation_id)
         # What was written after the stop, and is answered in the same turn, was not meant.
         if turn is not None and turn.messages[-1].id < inbox_id:
-            turn.stop()
+            turn.stop(inbox_id)
         return turn is not None
 
     def _open(self, conversation: Conversation, messages: Sequence[StoredMessage]) -> RunningTurn:
@@ -165,6 +150,7 @@ class Engine:
             reply=reply,
             scheduler=scheduler,
             received=asyncio.get_running_loop().time() - waited,
+            joins_left=self._limits.joins,
         )
 
     def _reply(
@@ -221,12 +207,14 @@ class Engine:
         turn.reply.append(sentence)
         await self._close(turn, outcome)
 
-    async def _answer_with_model(self, turn: RunningTurn) -> None:
+    async def _answer_with_model(self, turn: RunningTurn, arrivals: Arrivals) -> None:
         turn.scheduler.start(turn.reply)
         patience = asyncio.get_running_loop().call_later(self._limits.patience, self._reassure, turn)
         try:
             async with turn.stoppable():
-                await self._ask(turn)
+                await self._ask(turn, arrivals)
+            if turn.stopped_by is not None and turn.has_news:
+                await self._join_stopped(turn, arrivals, turn.stopped_by)
         except ModelError as exc:
             reason = loggable(str(exc), turn.words)
             log.warning("conversation %s: %s: %s", turn.conversation.id, type(exc).__name__, reason)
@@ -250,87 +238,68 @@ class Engine:
         if turn.stopped and turn.finished is None:
             await self._close(turn, "stopped", notice=self._sentence("stopped", turn))
         elif turn.request is None:
-            turn.reply.append(self._sentence("photo_failed", turn))
+            turn.reply.append(self._objection(turn) or self._sentence("photo_failed", turn))
             await self._close(turn, "sentence")
         else:
             cut_off = turn.finished is not None and turn.finished.stop_reason == "max_tokens"
             notice = self._sentence("truncated", turn) if cut_off else ""
             await self._close(turn, "complete", sources=sources_of(turn.request.sections, turn.cited), notice=notice)
 
-    async def _ask(self, turn: RunningTurn) -> None:
-        """Ask the model, when there is something to ask. Raises `ModelError`."""
+    async def _ask(self, turn: RunningTurn, arrivals: Arrivals) -> None:
+        """Ask the model, when there is something to ask, and again when more belongs to the turn. Raises
+        `ModelError`."""
         if turn.stopped:
             return
-        images, notes = await self._pictures.of(turn)
-        if not images and is_blank(turn.asked):
-            return
+        await self._asking.look(turn)
         turn.is_queued = self._streams.locked()
         async with self._streams:
             turn.is_queued = False
-            turn.request = await self._request(turn, images, notes)
-            try:
-                await self._stream(turn, turn.request)
-            except ModelRejected:
-                if not images or turn.first_delta is not None:
-                    raise
-                # A picture may be damaged, or larger than the model takes: without it there is an answer.
-                log.info("conversation %s: the request is made again without its pictures", turn.conversation.id)
-                turn.request = await self._request(turn, (), [*notes, "A picture could not be read; say so."])
-                await self._stream(turn, turn.request)
-        if is_blank(turn.reply.text) and not turn.reply.gone:
-            raise ModelUnavailable("the answer has no words")
+            while True:
+                if turn.has_news:
+                    await self._join(turn, arrivals)
+                elif self._objection(turn) or (is_blank(turn.asked) and not turn.images) or await self._attempt(turn):
+                    return
 
-    async def _stream(self, turn: RunningTurn, request: ModelRequest) -> None:
-        """Hand on the model's text as it comes. Raises `ModelError`."""
-        loop = asyncio.get_running_loop()
-        turn.requested = loop.time()
-        turn.heard(self._limits.silence)
-        async with aclosing(self._model.stream(request)) as events:
-            async for event in events:
-                turn.heard(self._limits.silence)
-                if turn.reply.gone:
-                    break  # nobody reads there any more: no further token is paid for
-                if isinstance(event, TextDelta):
-                    turn.first_delta = turn.first_delta or loop.time()
-                    turn.reply.append(event.text)
-                    turn.scheduler.announce(turn.reply)
-                elif isinstance(event, Cited):
-                    turn.cited[event.section_id] = None
-                elif isinstance(event, Billed):
-                    turn.usage = event.usage
-                else:
-                    turn.finished, turn.usage = event, event.usage
+    async def _attempt(self, turn: RunningTurn) -> bool:
+        """Ask the model once. False when that was broken off, because more belongs to the turn."""
+        try:
+            async with turn.attempt():
+                await self._asking.ask(turn)
+        except ModelError:
+            if not turn.has_news:
+                raise
+        return not turn.has_news
 
-    async def _request(self, turn: RunningTurn, images: tuple[Image, ...], notes: Sequence[str]) -> ModelRequest:
-        limits = self._limits
-        past = await self._turns.history(turn.conversation)
-        find = partial(self._found, turn, *query_of(turn.messages, past))
-        sections = turn.policies.sources_for(turn.language, limits.section_tokens)
-        if sections is None:
-            sections = await find()
-        prompts = turn.policies.prompts
-        asker = turn.messages[0].message.role
-        history = history_within(past, limits.history_tokens, asker=asker)
-        return ModelRequest(
-            system=prompts.staff if asker == "staff" else prompts.system,
-            messages=(*history, ModelMessage("user", turn.words, images)),
-            sections=sections,
-            find=find,
-            context=context_of(
-                turn.conversation,
-                turn.messages,
-                now=self._now().astimezone(self._timezone),
-                language=turn.language,
-                notes=notes,
-            ),
-            language=turn.language,
-            max_tokens=limits.answer_tokens,
-        )
+    async def _join(self, turn: RunningTurn, arrivals: Arrivals) -> None:
+        """Take in what was written since this turn was begun. Raises `StorageError`: then the turn is begun anew
+        when storage can be read again, and nothing of it is visible yet."""
+        await arrivals.quiet()
+        with turn.taking_in():
+            messages = await arrivals.take()
+        before = len(turn.messages)
+        self._take_in(turn, messages)
+        log.info("conversation %s: %s messages join a turn", turn.conversation.id, len(turn.messages) - before)
+        await self._asking.look(turn)
 
-    async def _found(self, turn: RunningTurn, query: str, before: Sequence[str]) -> tuple[Source, ...]:
-        limit = self._limits.sections_found
-        found = await turn.policies.search(query, language=turn.language, limit=limit, before=before)
-        return tuple(hit.section.source() for hit in found if hit.good)
+    async def _join_stopped(self, turn: RunningTurn, arrivals: Arrivals, stopped_by: int) -> None:
+        """What was written before the stop was meant by it, too."""
+        with suppress(StorageError):
+            messages = await arrivals.take()
+            self._take_in(turn, [stored for stored in messages if stored.id < stopped_by])
+
+    def _take_in(self, turn: RunningTurn, messages: Sequence[StoredMessage]) -> None:
+        """The turn is about these messages now: its own with their newest texts, and as many more as it takes."""
+        count = len(turn.messages)
+        while count < len(messages) and self._fits(turn, messages[: count + 1]):
+            count += 1
+        turn.messages = messages[:count]
+        last = turn.messages[-1].message
+        turn.asked, turn.words, turn.request = asked_in(turn.messages), words_of(turn.messages), None
+        turn.language = self._language(turn.asked, last.language, turn.conversation.language)
+        turn.reply.hang_on(last.reply_to)
+
+    def _fits(self, turn: RunningTurn, messages: Sequence[StoredMessage]) -> bool:
+        return turn.can_hang_on(messages[-1].message) and len(asked_in(messages)) <= self._limits.max_text
 
     async def _close(
         self, turn: RunningTurn, outcome: Outcome, *, sources: tuple[Source, ...] = (), notice: str = ""
@@ -347,7 +316,9 @@ class Engine:
             if turn.reply.refused:
                 outcome = "failed"
                 log.warning("conversation %s: the platform refuses the answer in every form", turn.conversation.id)
-                await self._apologise(turn)
+                # A sentence under what could not be shown, so that nobody waits for it.
+                sentence = self._sentence("model_down", turn)
+                await self._tell(turn.messages[-1].message, sentence, f"{turn.reply.key}/sorry")
         except RecipientGone:
             log.info("conversation %s: nobody reads there any more", turn.conversation.id)
             outcome = "undeliverable"
@@ -356,6 +327,8 @@ class Engine:
             asked=turn.words if outcome not in ("sentence", "refused") else None,
             role=turn.messages[0].message.role,
             text=turn.reply.text,
+            preface=turn.reply.preface,
+            hands_over=turn.hands_over,
             notice=notice,
             outcome=outcome,
             reply_key=turn.reply.key,
@@ -368,14 +341,6 @@ class Engine:
             **(asdict(turn.usage) if turn.usage else {}),
         )
         await self._store(turn, answer)
-
-    async def _apologise(self, turn: RunningTurn) -> None:
-        """A sentence under what could not be shown, so that nobody waits for it. Raises `RecipientGone`."""
-        reply, scheduler = self._reply(turn.messages[-1].message, key=f"{turn.reply.key}/sorry")
-        reply.append(self._sentence("model_down", turn))
-        reply.end()
-        scheduler.start(reply)
-        await scheduler.finish(reply)
 
     async def _store(self, turn: RunningTurn, answer: Answer) -> None:
         """The reply is out: whatever ails the storage must not make us send it, and pay for it, a second time."""

@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from dataclasses import dataclass
 
 from bot.chat import Attachment
+from bot.engine.limits import PictureLimits
 from bot.engine.turn import RunningTurn
 from bot.errors import PlatformError
 from bot.llm.base import Image, image_type
@@ -14,20 +14,6 @@ log = logging.getLogger(__name__)
 
 _UNSEEN = "The message came with an attachment that you cannot see: {kind}."
 _UNLOADED = "A picture came with the message but could not be loaded; say so."
-
-
-@dataclass(frozen=True, slots=True)
-class PictureLimits:
-    """Bytes are those of the file; in a request to a model it is a third larger."""
-
-    each: int = 3_750_000
-    """Claude takes 5 MB of base64 at most: https://platform.claude.com/docs/en/build-with-claude/vision"""
-    together: int = 15_000_000
-    count: int = 10
-    seconds: float = 30.0
-    """One that takes longer to come is left out."""
-    at_once: int = 8
-    """So many are fetched at the same time, for all conversations."""
 
 
 class Pictures:

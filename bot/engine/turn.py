@@ -1,12 +1,13 @@
-"""One turn while it is being answered: what is known of it, when what happened, and how it is stopped."""
+"""One turn while it is being answered: what is known of it, when what happened, how it is joined and stopped."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
+from bot.chat import InboundMessage
 from bot.errors import ModelUnavailable
-from bot.llm.base import Finished, ModelRequest, Usage
+from bot.llm.base import Finished, Image, ModelRequest, Usage
 from bot.policies.live import Policies
 from bot.reply import StreamedReply
 from bot.scheduler import SendScheduler
@@ -33,23 +34,96 @@ class RunningTurn:
     reply: StreamedReply
     scheduler: SendScheduler
     received: float
+    joins_left: int
+    """So many times it may still be begun again."""
+    images: tuple[Image, ...] = ()
+    notes: Sequence[str] = ()
+    """What the model is told of attachments that it cannot see."""
     requested: float | None = None
     first_delta: float | None = None
     request: ModelRequest | None = None
     """What the model is asked; None until that is known, or when there turned out to be nothing to ask."""
     finished: Finished | None = None
     usage: Usage | None = None
+    """What all requests for this turn have cost together; None: nothing is known."""
     cited: dict[str, None] = field(default_factory=dict)
-    stopped: bool = False
+    hands_over: bool = False
+    """What is said is that a person will look at it."""
+    stopped_by: int | None = None
+    """The inbox id of the wish to stop."""
     is_queued: bool = False
     """It waits until another answer has been written."""
+    _spent: Usage | None = None
+    _heard: int = 0
+    _taken: int = 0
     _silence: float = 0.0
     _deadline: asyncio.Timeout | None = None
+    _attempt: asyncio.Timeout | None = None
 
-    def stop(self) -> None:
+    @property
+    def stopped(self) -> bool:
+        """Whether its reader wants no more of it."""
+        return self.stopped_by is not None
+
+    def stop(self, inbox_id: int) -> None:
         """Break off at once what goes on inside `stoppable`."""
-        self.stopped = True
+        self.stopped_by = inbox_id
         self._expire_at(0.0)
+
+    def hear(self, message: InboundMessage | None) -> None:
+        """More was written that belongs to this turn: it joins, as long as nothing of the answer can be seen.
+
+        What the model has said so far is forgotten here and now, so that no call can show it any more, and what
+        goes on inside `attempt` is broken off. None: it is not known yet what came.
+        """
+        if not self.takes(message):
+            return
+        self._heard += 1
+        self.reply.restart()
+        if self._attempt is not None and not self._attempt.expired():
+            self._attempt.reschedule(0.0)
+
+    def takes(self, message: InboundMessage | None) -> bool:
+        """Whether this may still join."""
+        reply = self.reply
+        if self.stopped or self.finished or reply.ended or reply.gone or reply.is_shown or self.joins_left <= 0:
+            return False
+        return message is None or message.edited or self.can_hang_on(message)
+
+    def can_hang_on(self, message: InboundMessage) -> bool:
+        """Whether the reply may hang on this message: one that stands there already hangs where it hangs."""
+        return message.reply_to is None or not self.reply.refs
+
+    @property
+    def has_news(self) -> bool:
+        """Whether something was heard of that is not taken in yet."""
+        return self._heard > self._taken
+
+    @contextmanager
+    def taking_in(self) -> Iterator[None]:
+        """Inside, what was heard of is taken in; what is heard meanwhile, or a failure, leaves it as news."""
+        heard = self._heard
+        yield
+        self._taken = heard
+        self.joins_left -= 1
+
+    def begin(self, request: ModelRequest) -> None:
+        """The model is asked, perhaps again: what it said before is forgotten, what that has cost is not."""
+        self.request = request
+        self.reply.restart()
+        self.requested, self.first_delta, self.finished = asyncio.get_running_loop().time(), None, None
+        self.cited.clear()
+        self._spent = self.usage
+
+    def say(self, text: str) -> None:
+        """The model said more."""
+        self.first_delta = self.first_delta or asyncio.get_running_loop().time()
+        self.reply.append(text)
+        self.scheduler.announce(self.reply)
+
+    def billed(self, usage: Usage) -> None:
+        """What the request that runs has cost so far."""
+        self.usage = _sum(self._spent, usage)
 
     def heard(self, silence: float) -> None:
         """Something came: the stream has failed if nothing more comes for about `silence` seconds."""
@@ -76,6 +150,20 @@ class RunningTurn:
         finally:
             self._deadline = None
 
+    @asynccontextmanager
+    async def attempt(self) -> AsyncIterator[None]:
+        """Inside `stoppable`: news end what is inside quietly, wherever it stands."""
+        attempt = asyncio.timeout(None)
+        try:
+            async with attempt as self._attempt:
+                yield
+        except TimeoutError:
+            if not attempt.expired():
+                raise
+        finally:
+            self._attempt = None
+            self._rest()
+
     def timings(self) -> Timings:
         """The moments as they are stored; what has finished is finished now."""
         return Timings(
@@ -88,6 +176,22 @@ class RunningTurn:
     def _since_received(self, moment: float | None) -> int | None:
         return None if moment is None else round((moment - self.received) * 1000)
 
-    def _expire_at(self, when: float) -> None:
+    def _rest(self) -> None:
+        """No stream is read, so no silence counts."""
+        if not self.stopped:
+            self._expire_at(None)
+
+    def _expire_at(self, when: float | None) -> None:
         if self._deadline is not None and not self._deadline.expired():
             self._deadline.reschedule(when)
+
+
+def _sum(one: Usage | None, other: Usage) -> Usage:
+    if one is None:
+        return other
+    return Usage(
+        one.input_tokens + other.input_tokens,
+        one.output_tokens + other.output_tokens,
+        one.cache_read_tokens + other.cache_read_tokens,
+        one.cache_write_tokens + other.cache_write_tokens,
+    )

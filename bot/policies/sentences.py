@@ -28,6 +28,8 @@ SENTENCES: Mapping[str, tuple[str, ...]] = {
     "truncated": (),
     "overloaded": (),
     "delayed": (),
+    "late": (),
+    "late_person": (),
     "offline_notice": (),
     "offline_nothing": (),
     "empty": (),

@@ -23,6 +23,8 @@ class Conversation:
     language: str | None
     started_with: str | None
     fresh_after: int
+    apologised_at: datetime | None = None
+    """When the customer was last asked to excuse a long wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,17 @@ class Received:
     conversation_id: int
     inbox_id: int
     is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A conversation in which something waits. `tries` is how often a start of the program has taken its next turn
+    up in vain; `is_begun`: something of the answer to it was sent."""
+
+    conversation_id: int
+    platform: str
+    tries: int
+    is_begun: bool
 
 
 class Messages:
@@ -72,15 +85,19 @@ class Messages:
             )
         )
 
-    async def conversations_waiting(self, platforms: Collection[str]) -> tuple[int, ...]:
-        """The conversations on these platforms in which something waits, the longest waiting first."""
-        rows = await self._database.read(
-            lambda db: db.execute(
-                "SELECT conversation_id, platform FROM inbox WHERE answered_at IS NULL"
-                " GROUP BY conversation_id ORDER BY min(id)"
-            ).fetchall()
-        )
-        return tuple(row["conversation_id"] for row in rows if row["platform"] in platforms)
+    async def conversations_waiting(self, platforms: Collection[str]) -> tuple[Waiting, ...]:
+        """The conversations on these platforms in which something waits: those whose answer is begun first, of
+        both the longest waiting first."""
+        rows = await self._database.read(lambda db: db.execute(_CONVERSATIONS_WAITING).fetchall())
+        return tuple(Waiting(row[0], row[1], row[2], bool(row[3])) for row in rows if row[1] in platforms)
+
+    async def take_up(self, conversation_ids: Collection[int]) -> None:
+        """Their next turns are about to be tried again; if the program is killed meanwhile, that counts."""
+        await self._database.write(lambda db: _count_tries(db, conversation_ids, 1))
+
+    async def give_back(self, conversation_ids: Collection[int]) -> None:
+        """What was taken up is left for the next start in good order: that does not count."""
+        await self._database.write(lambda db: _count_tries(db, conversation_ids, -1))
 
     async def waiting(self, conversation_id: int) -> tuple[Conversation, tuple[StoredMessage, ...]]:
         """A conversation and its messages that wait for an answer, oldest first."""
@@ -121,6 +138,24 @@ class Messages:
                 "UPDATE attachments SET data = ? WHERE inbox_id = ? AND position = ?", (data, inbox_id, position)
             )
         )
+
+
+# With min() SQLite takes the other columns from the row that has the minimum: the first of the next turn.
+_CONVERSATIONS_WAITING = """
+    SELECT conversation_id, platform, tries, EXISTS (SELECT 1 FROM outbox WHERE reply_key = 'reply-' || first), first
+    FROM (
+        SELECT conversation_id, platform, tries, min(id) AS first FROM inbox WHERE answered_at IS NULL
+        GROUP BY conversation_id
+    )
+    ORDER BY 4 DESC, 5"""
+
+
+def _count_tries(db: sqlite3.Connection, conversation_ids: Collection[int], more: int) -> None:
+    db.executemany(
+        "UPDATE inbox SET tries = max(0, tries + ?) WHERE id ="
+        " (SELECT min(id) FROM inbox WHERE conversation_id = ? AND answered_at IS NULL)",
+        [(more, conversation_id) for conversation_id in conversation_ids],
+    )
 
 
 def _receive(db: sqlite3.Connection, message: InboundMessage, at: datetime) -> Received:
@@ -233,6 +268,7 @@ def _waiting(db: sqlite3.Connection, conversation_id: int) -> tuple[Conversation
         language=row["language"],
         started_with=row["started_with"],
         fresh_after=row["fresh_after"],
+        apologised_at=datetime.fromisoformat(row["apologised_at"]) if row["apologised_at"] else None,
     )
     rows = db.execute(
         "SELECT * FROM inbox WHERE conversation_id = ? AND answered_at IS NULL ORDER BY id", (conversation_id,)

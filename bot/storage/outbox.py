@@ -19,15 +19,24 @@ class Outbox:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def sending(self, key: str, to: Address) -> None:
-        """A message is about to be sent under this key; whether it was is not known until `sent`."""
-        row = (key, _reply_key(key), to.platform, to.chat_id, to.thread_id or "", iso(datetime.now(UTC)))
+    async def sending(self, key: str, to: Address, *, doubles: bool) -> None:
+        """A message is about to be sent under this key; what became of it is in doubt until `sent` or `unsent`.
+
+        `doubles`: the platform knows no keys, so that sending again ends no earlier doubt.
+        """
+        row = (key, _reply_key(key), to.platform, to.chat_id, to.thread_id or "", iso(datetime.now(UTC)), doubles)
         await self._database.write(
             lambda db: db.execute(
-                "INSERT OR IGNORE INTO outbox (key, reply_key, platform, chat_id, thread_id, sent_at)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO outbox (key, reply_key, platform, chat_id, thread_id, sent_at, doubts)"
+                " VALUES (?, ?, ?, ?, ?, ?, 1) ON CONFLICT (key) DO UPDATE SET doubts = 1 + doubts * ?",
                 row,
             )
+        )
+
+    async def unsent(self, key: str) -> None:
+        """The send under this key has left nothing that stays."""
+        await self._database.write(
+            lambda db: db.execute("UPDATE outbox SET doubts = max(0, doubts - 1) WHERE key = ?", (key,))
         )
 
     async def sent(self, key: str, ref: MessageRef) -> None:
@@ -35,7 +44,8 @@ class Outbox:
         at = ref.address
         await self._database.write(
             lambda db: db.execute(
-                "UPDATE outbox SET message_id = ?, platform = ?, chat_id = ?, thread_id = ? WHERE key = ?",
+                "UPDATE outbox SET message_id = ?, platform = ?, chat_id = ?, thread_id = ?,"
+                " doubts = max(0, doubts - 1) WHERE key = ?",
                 (ref.message_id, at.platform, at.chat_id, at.thread_id or "", key),
             )
         )
@@ -53,7 +63,7 @@ def messages_of(db: sqlite3.Connection, reply_key: str) -> dict[str, MessageRef]
 
 def forget(db: sqlite3.Connection, reply_key: str) -> None:
     """The reply is finished. Sends that nobody knows the outcome of stay on record: they are counted."""
-    db.execute("DELETE FROM outbox WHERE reply_key = ? AND message_id IS NOT NULL", (reply_key,))
+    db.execute("DELETE FROM outbox WHERE reply_key = ? AND doubts = 0", (reply_key,))
 
 
 def _reply_key(key: str) -> str:

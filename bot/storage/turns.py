@@ -48,6 +48,10 @@ class Answer:
     outcome: Outcome
     reply_key: str
     language: str
+    preface: str = ""
+    """What the reader saw above the text and the model did not say: an apology for a long wait."""
+    hands_over: bool = False
+    """The text says that a person will look at it: from now on the conversation waits for one."""
     notice: str = ""
     """What the reader saw below the text and the model did not say: stopped, cut off …"""
     model: str | None = None
@@ -84,6 +88,10 @@ class Turns:
         """Remember a turn and mark the messages that it covers as answered by it; an edit that came meanwhile waits."""
         await self._database.write(lambda db: _store_answer(db, conversation_id, covers, answer, at))
 
+    async def cover(self, conversation_id: int, messages: Sequence[StoredMessage], *, at: datetime) -> None:
+        """What was said last in this conversation answers these messages, too."""
+        await self._database.write(lambda db: _cover(db, conversation_id, messages, at))
+
     async def transcript(self, address: Address) -> tuple[PastMessage, ...]:
         """What the reader of an address has seen since the last start afresh, oldest first."""
         return await self._database.read(lambda db: _transcript(db, address))
@@ -115,21 +123,36 @@ def _store_answer(
         [(turn_id, at, stored.id) for stored in covers],
     )
     db.execute("UPDATE conversations SET language = ? WHERE id = ?", (answer.language, conversation_id))
+    if answer.preface or answer.hands_over:
+        db.execute("UPDATE conversations SET apologised_at = ? WHERE id = ?", (at, conversation_id))
+    if answer.hands_over:
+        db.execute("UPDATE conversations SET mode = 'waiting' WHERE id = ?", (conversation_id,))
     forget(db, answer.reply_key)
+
+
+def _cover(db: sqlite3.Connection, conversation_id: int, covers: Sequence[StoredMessage], at: datetime) -> None:
+    for stored in covers:
+        keep_edit(db, stored, at)
+    db.executemany(
+        "UPDATE inbox SET answered_by = (SELECT max(id) FROM turns WHERE conversation_id = ? AND role = 'assistant'),"
+        " answered_at = ? WHERE id = ?",
+        [(conversation_id, iso(at), stored.id) for stored in covers],
+    )
 
 
 def _insert_reply(db: sqlite3.Connection, conversation_id: int, last: int, answer: Answer, at: str) -> int:
     timings = answer.timings
     row = db.execute(
-        "INSERT INTO turns (conversation_id, inbox_id, role, text, outcome, notice, reply_key, model, stop_reason,"
-        " input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, policy_version, request_ms,"
+        "INSERT INTO turns (conversation_id, inbox_id, role, text, outcome, preface, notice, reply_key, model,"
+        " stop_reason, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, policy_version, request_ms,"
         " first_delta_ms, first_visible_ms, finished_ms, created_at)"
-        " VALUES (?, ?, 'assistant', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        " VALUES (?, ?, 'assistant', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
         (
             conversation_id,
             last,
             answer.text,
             answer.outcome,
+            answer.preface,
             answer.notice,
             answer.reply_key,
             answer.model,
@@ -163,14 +186,14 @@ def _transcript(db: sqlite3.Connection, address: Address) -> tuple[PastMessage, 
         (*since, _HISTORY_TURNS),
     ).fetchall()
     answers = db.execute(
-        "SELECT id, inbox_id, reply_key, text, notice, created_at FROM turns"
+        "SELECT id, inbox_id, reply_key, preface, text, notice, created_at FROM turns"
         " WHERE conversation_id = ? AND inbox_id > ? AND role = 'assistant' ORDER BY id DESC LIMIT ?",
         (*since, _HISTORY_TURNS),
     ).fetchall()
     # An answer stands behind the newest message that it covers.
     found = [((row["id"], 0), _past(row["message_id"], row["role"], row["text"], row["received_at"])) for row in asked]
     for row in answers:
-        shown = "\n\n".join(part for part in (row["text"], row["notice"]) if part)
+        shown = "\n\n".join(part for part in (row["preface"], row["text"], row["notice"]) if part)
         past = _past(row["reply_key"], "assistant", shown, row["created_at"], _sources(db, row["id"]))
         found.append(((row["inbox_id"], 1), past))
     return tuple(past for _, past in sorted(found, key=lambda item: item[0]))

@@ -22,6 +22,8 @@ from bot.init import Connections
 from bot.settings import Settings
 from bot.storage.backup import Listed, Saved
 from bot.storage.restore import Restored
+from bot.storage.stats import Stats
+from tests.bot.test_stats import counted
 
 ROOT = Path(__file__).parent.parent.parent
 TOKEN = "123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw0"
@@ -81,6 +83,10 @@ class Shop:
         self._do("backups", settings)
         return self.saved
 
+    def stats(self, settings: Settings, since: datetime | None) -> Stats:
+        self._do("stats of all" if since is None else f"stats of {(datetime.now(UTC) - since).days} days", settings)
+        return counted(settings.database, since=since)
+
     def _do(self, word: str, settings: Settings) -> None:
         self.asked.append(word)
         self.settings = settings
@@ -99,6 +105,7 @@ class Shop:
             backup=self.backup,
             restore=self.restore,
             backups=self.backups,
+            stats=self.stats,
             connections=connections,
         )
         return CliRunner().invoke(command(program), words, terminal_width=80)
@@ -311,7 +318,8 @@ STAND_IN = """
         return CheckResult("x", "ok", "as @shop")
 
     connections = Connections(telegram=tried, discord=tried, anthropic=tried)
-    main(Program(run=run, chat=chat, check=check, backup=None, restore=None, backups=None, connections=connections))
+    unused = dict.fromkeys(["backup", "restore", "backups", "stats"])
+    main(Program(run=run, chat=chat, check=check, connections=connections, **unused))
 """
 
 
@@ -389,3 +397,20 @@ def test_input_that_ends_early_is_one_sentence_and_writes_nothing(
     assert errors.startswith("shopdesk: The input ended before the last question")
     assert errors.count("\n") == 1
     assert not (place / ".env").exists()
+
+
+def test_stats_are_a_page_for_a_person_and_json_for_a_program() -> None:
+    shop = Shop()
+    result = shop.type("stats", "--since", "7d")
+    assert (result.exit_code, shop.asked) == (0, ["stats of 7 days"])
+    assert "doubtful sends" in result.stdout
+    result = shop.type("stats", "--since", "all", "--json")
+    assert (result.exit_code, shop.asked[-1]) == (0, "stats of all")
+    assert json.loads(result.stdout)["doubtful_sends"] == 3
+
+
+def test_a_span_that_is_none_is_a_sentence_and_nothing_is_counted() -> None:
+    shop = Shop()
+    result = shop.type("stats", "--since", "gestern")
+    assert (result.exit_code, shop.asked) == (2, [])
+    assert "for example 90m, 6h or 2d, or all" in " ".join(result.stderr.replace("│", " ").split())

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.bursts import Arrivals
 from bot.chat import Address, InboundMessage, UnreadableUpdate
 from bot.errors import StorageFull
 from bot.inbox import Inbox
@@ -34,7 +35,7 @@ class Handler:
         self.most_running = 0
         self._changed = asyncio.Condition()
 
-    async def answer(self, conversation: Conversation, messages: Sequence[StoredMessage]) -> None:
+    async def answer(self, conversation: Conversation, messages: Sequence[StoredMessage], arrivals: Arrivals) -> None:
         texts = [stored.message.text or stored.message.command or "" for stored in messages]
         self.running += 1
         self.most_running = max(self.most_running, self.running)

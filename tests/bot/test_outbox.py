@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from bot.chat import Address, MessageRef, OutboundMessage
-from bot.errors import StorageFull, Unavailable
+from bot.errors import RateLimited, RecipientGone, StorageFull, Unavailable
 from bot.outbox import RecordedPlatform
 from bot.storage.database import Database
-from bot.storage.outbox import Outbox, messages_of, reply_key
+from bot.storage.outbox import Outbox, forget, messages_of, reply_key
 from tests.fakes import FakePlatform, Fault
 
 LAN = Address("fake", "lan")
@@ -18,7 +18,7 @@ KEY = reply_key(7)
 class Full(Outbox):
     """An outbox on a full disk."""
 
-    async def sending(self, key: str, to: Address) -> None:
+    async def sending(self, key: str, to: Address, *, doubles: bool) -> None:
         raise StorageFull("no room")
 
     async def sent(self, key: str, ref: MessageRef) -> None:
@@ -36,11 +36,27 @@ async def known(database: Database) -> dict[str, MessageRef]:
     return await database.read(lambda db: messages_of(db, KEY))
 
 
-async def doubtful(database: Database) -> list[str]:
-    rows = await database.read(
-        lambda db: db.execute("SELECT key FROM outbox WHERE message_id IS NULL ORDER BY key").fetchall()
-    )
-    return [row[0] for row in rows]
+async def doubts(database: Database) -> dict[str, int]:
+    """Key → sends under it of which nobody knows what became."""
+    rows = await database.read(lambda db: db.execute("SELECT key, doubts FROM outbox WHERE doubts > 0").fetchall())
+    return {row[0]: row[1] for row in rows}
+
+
+async def left_behind(database: Database) -> dict[str, int]:
+    """The same, when the reply is finished."""
+    await database.write(lambda db: forget(db, KEY))
+    return await doubts(database)
+
+
+def recorded(fake: FakePlatform, database: Database, *, doubles: bool = True) -> RecordedPlatform:
+    fake.limits = replace(fake.limits, doubles=doubles)
+    return RecordedPlatform(fake, Outbox(database))
+
+
+def failing(error: Exception, *, applied: bool = False) -> FakePlatform:
+    """A platform whose first call fails."""
+    faults = {0: Fault(error, applied)}
+    return FakePlatform(strict=False, latency=lambda: 0.0, faults=lambda call, number: faults.get(number))
 
 
 async def test_a_send_is_on_record_with_what_can_be_edited(database: Database) -> None:
@@ -49,7 +65,37 @@ async def test_a_send_is_on_record_with_what_can_be_edited(database: Database) -
     second = await platform.send(LAN, OutboundMessage("vâng"), key=f"{KEY}/1")
     await platform.send(LAN, OutboundMessage("anderes"), key=reply_key(71))
     assert await known(database) == {KEY: first, f"{KEY}/1": second}
-    assert await doubtful(database) == []
+    assert await doubts(database) == {}
+
+
+@pytest.mark.parametrize("doubles", [True, False])
+async def test_a_send_that_was_made_again_leaves_a_doubt_where_no_keys_are_known(
+    database: Database, doubles: bool
+) -> None:
+    fake = failing(Unavailable("cut"), applied=True)
+    platform = recorded(fake, database, doubles=doubles)
+    with pytest.raises(Unavailable):
+        await platform.send(LAN, OutboundMessage("D"), key=KEY)
+    ref = await platform.send(LAN, OutboundMessage("Dạ"), key=KEY)
+    assert fake.chat("lan") == ["D", "Dạ"]
+    assert await known(database) == {KEY: ref}
+    assert await left_behind(database) == ({KEY: 1} if doubles else {})
+
+
+@pytest.mark.parametrize(
+    "error", [RateLimited(1.0), RecipientGone("blocked"), Unavailable("no line", maybe_applied=False)]
+)
+async def test_a_send_that_has_certainly_failed_leaves_no_doubt(database: Database, error: Exception) -> None:
+    with pytest.raises(type(error)):
+        await recorded(failing(error), database).send(LAN, OutboundMessage("Dạ"), key=KEY)
+    assert await left_behind(database) == {}
+
+
+async def test_a_send_in_the_middle_of_which_the_program_was_killed_is_a_doubt(database: Database) -> None:
+    await Outbox(database).sending(KEY, LAN, doubles=True)
+    assert await doubts(database) == {KEY: 1}
+    await recorded(FakePlatform(strict=False), database).send(LAN, OutboundMessage("Dạ"), key=KEY)
+    assert await left_behind(database) == {KEY: 1}
 
 
 async def test_a_send_whose_outcome_nobody_knows_stays_on_record_as_that(database: Database) -> None:
@@ -57,7 +103,7 @@ async def test_a_send_whose_outcome_nobody_knows_stays_on_record_as_that(databas
     with pytest.raises(Unavailable):
         await RecordedPlatform(fake, Outbox(database)).send(LAN, OutboundMessage("Dạ"), key=KEY)
     assert await known(database) == {}
-    assert await doubtful(database) == [KEY]
+    assert await doubts(database) == {KEY: 1}
 
 
 async def test_a_full_disk_does_not_keep_an_answer_from_its_reader(database: Database) -> None:
@@ -82,5 +128,7 @@ async def test_what_vanishes_is_not_on_record_until_it_stays(database: Database)
     draft = await platform.send(LAN, OutboundMessage("D", growing=True), key=KEY)
     await platform.edit(draft, OutboundMessage("Dạ", growing=True))
     assert await known(database) == {}
+    assert await doubts(database) == {}
     await platform.edit(draft, OutboundMessage("Dạ."))
     assert [ref.message_id for ref in (await known(database)).values()] == ["9"]
+    assert await left_behind(database) == {}

@@ -60,7 +60,7 @@ def test_a_reply_is_sent_then_edited_then_final() -> None:
     one.append("Xin **chào")
     first = chat.make(one, at=5.0)
     assert first is not None
-    assert (first.kind, first.message.text, first.message.growing, first.ref) == ("first", "Xin **chào**", True, None)
+    assert (first.kind, first.message.text, first.message.growing, first.ref) == ("first", "Xin", True, None)
     assert (first.message.reply_to, first.key) == ("7", "k")
     assert one.first_visible_at == 5.0
     one.append(" chị** Lan")
@@ -200,6 +200,61 @@ def test_a_restart_while_a_call_is_in_flight_is_not_overlooked() -> None:
     chat.texts["1"] = call.message.text
     one.sent(call, MessageRef(HERE, "1"), at=0.0)
     assert chat.settle(one) == ["Một câu mới"]
+
+
+def test_words_count_as_shown_from_the_moment_they_are_on_their_way() -> None:
+    one = reply()
+    one.append("Xin chào")
+    assert not one.is_shown
+    call = one.take()
+    assert call is not None
+    assert one.is_shown
+    one.failed(call, RateLimited(1.0))
+    assert not one.is_shown
+    again = one.take()
+    assert again is not None
+    one.sent(again, MessageRef(HERE, "1"), at=0.0)
+    assert one.is_shown
+
+
+def test_words_that_may_have_arrived_count_as_shown() -> None:
+    one = reply()
+    one.append("Xin chào")
+    call = one.take()
+    assert call is not None
+    one.failed(call, Unavailable("cut", maybe_applied=True))
+    assert one.is_shown
+
+
+def test_words_from_before_a_crash_count_as_shown() -> None:
+    one = StreamedReply(
+        to=HERE, key="k", reply_to=None, max_units=4096, measure=utf16_units, sent={"k": MessageRef(HERE, "1")}
+    )
+    assert one.is_shown
+
+
+def test_a_sentence_does_not_count_as_shown() -> None:
+    one, chat = reply(), Chat()
+    one.show(SENTENCE)
+    call = one.take()
+    assert call is not None
+    assert not one.is_shown
+    one.failed(call, Unavailable("cut", maybe_applied=True))
+    assert not one.is_shown
+    assert chat.make(one) is not None
+    assert not one.is_shown
+
+
+def test_words_that_were_forgotten_before_they_were_sent_are_never_sent() -> None:
+    one, chat = reply(), Chat()
+    one.append("Cũ")
+    one.restart()
+    assert one.take() is None
+    one.hang_on("8")
+    one.append("Mới")
+    one.end()
+    assert chat.settle(one) == ["Mới"]
+    assert chat.calls[0].message.reply_to == "8"
 
 
 def test_after_a_message_is_gone_a_new_one_is_sent_under_another_key() -> None:

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,10 @@ def test_a_missing_env_file_is_no_error(tmp_path: Path) -> None:
         ("TELEGRAM_WEBHOOK_URL=shop.example", "TELEGRAM_WEBHOOK_URL"),
         ("TELEGRAM_CALLS_PER_SECOND=0", "TELEGRAM_CALLS_PER_SECOND"),
         ("TELEGRAM_CALLS_PER_SECOND=fast", "TELEGRAM_CALLS_PER_SECOND"),
+        ("SHOPDESK_BURST_WAIT=-1", "SHOPDESK_BURST_WAIT"),
+        ("SHOPDESK_BURST_WAIT=10.1", "SHOPDESK_BURST_WAIT"),
+        ("SHOPDESK_BURST_WAIT=nan", "SHOPDESK_BURST_WAIT"),
+        ("SHOPDESK_BURST_WAIT=soon", "SHOPDESK_BURST_WAIT"),
         ("DISCORD_API_URL=discord.com", "DISCORD_API_URL"),
         ("DISCORD_GATEWAY_URL=https://gateway.discord.gg", "DISCORD_GATEWAY_URL"),
         ("DISCORD_STAFF_ROLE_ID=@staff", "DISCORD_STAFF_ROLE_ID"),
@@ -204,3 +209,10 @@ def test_hosts_for_links_are_separated_by_commas(tmp_path: Path) -> None:
     env.write_text("SHOPDESK_LINK_HOSTS=https://shop.example/a\n")
     with pytest.raises(SettingsError, match="SHOPDESK_LINK_HOSTS is wrong: must be names of hosts"):
         read_settings(env)
+
+
+def test_a_long_wait_is_a_span_that_clocks_can_tell(tmp_path: Path) -> None:
+    assert settings_of(tmp_path, "SHOPDESK_STALE_AFTER=2d").stale_after == timedelta(days=2)
+    for text, words in (("6", "must be a number of minutes, hours or days, for example 90m"), ("9m", "10m or more")):
+        with pytest.raises(SettingsError, match=f"SHOPDESK_STALE_AFTER is wrong: .*{words}"):
+            settings_of(tmp_path, f"SHOPDESK_STALE_AFTER={text}")

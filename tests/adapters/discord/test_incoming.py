@@ -309,7 +309,9 @@ async def test_an_edit_of_a_message_that_still_waits_is_known_as_one(desk: Desk)
 
 
 async def test_no_more_waits_than_there_is_room_for(caplog: pytest.LogCaptureFixture) -> None:
-    lines, gate, done = Deliveries(capacity=2), asyncio.Event(), list[int]()
+    room = list[bool]()
+    lines = Deliveries(capacity=2, on_room=lambda: room.append(True))
+    gate, done = asyncio.Event(), list[int]()
 
     async def work(number: int) -> None:
         await gate.wait()
@@ -320,6 +322,7 @@ async def test_no_more_waits_than_there_is_room_for(caplog: pytest.LogCaptureFix
     assert taken == [True, True, False, False, False]
     gate.set()
     await eventually(lambda: done == [0, 1])
+    assert room == [True, True]
     assert lines.add(1, partial(work, 5))
     await eventually(lambda: done == [0, 1, 5])
     await lines.close()

@@ -91,6 +91,28 @@ async def test_a_send_that_is_repeated_after_a_cut_shows_once(desk: Desk) -> Non
     assert ref.message_id == str(server.answers(server.general)[0].id)
 
 
+async def test_a_send_that_is_repeated_with_more_to_show_shows_all_of_it(desk: Desk) -> None:
+    server = desk.server
+    server.fault("POST", "/messages$", cut="after")
+    with pytest.raises(Unavailable):
+        await desk.door.send(at(server.general), OutboundMessage("Đổi", growing=True), key="k")
+    ref = await desk.door.send(at(server.general), OutboundMessage("Đổi trả trong 7 ngày."), key="k")
+    [answer] = server.answers(server.general)
+    assert (answer.content, ref.message_id) == ("Đổi trả trong 7 ngày.", str(answer.id))
+
+
+async def test_the_nonce_follows_from_the_key_alone(server: DiscordServer) -> None:
+    for _ in range(2):
+        async with running(server) as desk:
+            for key in ("reply-1", "reply-1/2"):
+                await desk.door.send(at(server.general), OutboundMessage("một lần"), key=key)
+    sent = [call.body for call in server.calls("POST", "/messages$")]
+    assert [body["nonce"] for body in sent[:2]] == [body["nonce"] for body in sent[2:]]
+    assert {body["enforce_nonce"] for body in sent} == {True}
+    assert len(server.answers(server.general)) == 2
+    assert server.calls("PATCH", "/messages/") == []
+
+
 async def test_a_long_key_makes_a_nonce_that_discord_takes(desk: Desk) -> None:
     await desk.door.send(at(desk.server.general), OutboundMessage("ổn"), key="k" * 300)
     assert len(desk.server.answers(desk.server.general)) == 1

@@ -104,6 +104,15 @@ async def test_a_nonce_that_is_enforced_shows_one_message(caller: Caller) -> Non
     assert len(caller.server.answers(caller.server.general)) == 2
 
 
+async def test_a_nonce_is_forgotten_after_minutes() -> None:
+    now = [0.0]
+    async with DiscordServer(clock=lambda: now[0]) as server, aiohttp.ClientSession() as session:
+        caller, ids = Caller(server, session), list[str]()
+        for now[0] in (0.0, 299.0, 301.0):
+            ids.append((await caller.post(content="a", nonce="1", enforce_nonce=True))[1]["id"])
+        assert ids[0] == ids[1] != ids[2]
+
+
 async def test_only_own_messages_can_be_changed(caller: Caller) -> None:
     written = caller.server.staff.write(caller.server.general, "của tôi")
     path = f"/channels/{caller.server.general.id}/messages/{written.id}"
@@ -212,7 +221,46 @@ async def test_history_is_given_in_pages(caller: Caller) -> None:
     path = f"/channels/{server.general.id}/messages"
     _, page = await caller.call("GET", f"{path}?after={ids[0]}&limit=2")
     assert [int(one["id"]) for one in page] == [ids[2], ids[1]]
-    assert (await caller.call("GET", f"{path}?limit=101"))[0] == 400
+    _, page = await caller.call("GET", f"{path}?limit=2")
+    assert [int(one["id"]) for one in page] == [ids[4], ids[3]]
+    assert "member" not in page[0]
+
+
+@pytest.mark.parametrize("query", ["limit=101", "limit=0", "limit=x", "after=x", "after=1&before=2", "since=1"])
+async def test_history_is_not_given_for_what_makes_no_sense(caller: Caller, query: str) -> None:
+    path = f"/channels/{caller.server.general.id}/messages?{query}"
+    assert (await caller.call("GET", path))[0] == 400
+
+
+async def test_a_history_that_may_not_be_read_is_empty_and_no_error(caller: Caller) -> None:
+    server = caller.server
+    server.staff.write(server.thread, "kín")
+    path = f"/channels/{server.thread.id}/messages"
+    server.general.denied.add("READ_MESSAGE_HISTORY")
+    assert await caller.call("GET", path) == (200, [])
+    server.general.denied.add("VIEW_CHANNEL")
+    assert (await caller.call("GET", path))[0] == 403
+
+
+async def test_history_has_a_limit_for_each_channel(caller: Caller) -> None:
+    server = caller.server
+    general, thread = (f"/channels/{place.id}/messages" for place in (server.general, server.thread))
+    assert [(await caller.call("GET", general))[0] for _ in range(6)] == [200] * 5 + [429]
+    assert (await caller.call("GET", thread))[0] == 200
+
+
+async def test_a_channel_knows_its_newest_message_also_when_that_is_deleted(
+    server: DiscordServer, socket: "Socket"
+) -> None:
+    written = server.staff.write(server.general, "a")
+    server.staff.delete(written)
+    post = server.add_thread(server.forum, "Khách A")
+    await socket.identify(server.token, GUILDS)
+    told = (await socket.event("GUILD_CREATE"))["d"]
+    newest = {int(one["id"]): one["last_message_id"] for one in (*told["channels"], *told["threads"])}
+    assert newest[server.general.id] == str(written.id)
+    assert newest[server.forum.id] == str(post.id)
+    assert newest[server.thread.id] is None
 
 
 async def test_faults_come_once_and_in_the_order_they_were_set(caller: Caller) -> None:

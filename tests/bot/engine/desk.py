@@ -9,7 +9,8 @@ from typing import ClassVar
 from zoneinfo import ZoneInfo
 
 from bot.chat import Address, Attachment, MessageLimits
-from bot.engine.engine import Engine, EngineLimits
+from bot.engine.engine import Engine
+from bot.engine.limits import EngineLimits
 from bot.errors import (
     MessageGone,
     MessageRefused,

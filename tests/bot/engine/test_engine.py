@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bot.chat import Address, Attachment
-from bot.engine.engine import EngineLimits
+from bot.engine.limits import EngineLimits
 from bot.errors import (
     MessageRefused,
     ModelRefused,

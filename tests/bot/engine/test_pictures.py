@@ -2,8 +2,7 @@ import asyncio
 from pathlib import Path
 
 from bot.chat import Attachment
-from bot.engine.engine import EngineLimits
-from bot.engine.pictures import PictureLimits
+from bot.engine.limits import EngineLimits, PictureLimits
 from bot.errors import (
     ModelRejected,
 )

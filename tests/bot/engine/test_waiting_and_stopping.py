@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.chat import Address
-from bot.engine.engine import EngineLimits
+from bot.engine.limits import EngineLimits
 from bot.errors import ModelUnavailable, RateLimited
 from bot.llm.base import ModelRequest
 from tests.bot.engine.desk import Desk, opened, shown

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.engine.engine import EngineLimits
+from bot.engine.limits import EngineLimits
 from bot.policies.check import read_prompts
 from bot.policies.live import estimated_tokens
 from bot.policies.prompts import Prompts, Section

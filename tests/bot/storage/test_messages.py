@@ -85,6 +85,22 @@ async def test_an_edit_of_a_message_that_is_being_answered_waits_behind_it_as_a_
     assert [past.text for past in await Turns(database).transcript(LAN)] == ["size M", "Ja", "size L"]
 
 
+async def test_an_edit_that_was_read_in_time_is_answered_and_no_correction(
+    messages: Messages, database: Database
+) -> None:
+    first = await messages.receive(message("size M"), at=NOON)
+    await messages.receive(message("màu đen", 2), at=NOON)
+    await messages.waiting(first.conversation_id)
+    await messages.receive(message("size L", edited=True, sent_at=NOON + timedelta(minutes=1)), at=NOON)
+    conversation, taken = await messages.waiting(first.conversation_id)
+    assert [stored.message.text for stored in taken] == ["size L", "màu đen"]
+    done = Answer(asked="size L", role="customer", text="Ja", outcome="complete", reply_key="r", language="vi")
+    await Turns(database).store(conversation.id, taken, done, at=NOON)
+    assert (await messages.waiting(conversation.id))[1] == ()
+    rows = await database.read(lambda db: db.execute("SELECT DISTINCT answered_by FROM inbox").fetchall())
+    assert len(rows) == 1
+
+
 async def test_an_edit_of_a_message_that_we_never_saw_is_a_message(messages: Messages) -> None:
     received = await messages.receive(message("size L", edited=True), at=NOON)
     _, waiting = await messages.waiting(received.conversation_id)
@@ -99,7 +115,7 @@ async def test_conversations_wait_in_the_order_of_their_oldest_message(messages:
     await messages.receive(message("noch", 2, at=Address("shop", "a")), at=NOON)
     _, waiting = await messages.waiting(ids[1])
     await messages.close(waiting, at=NOON)
-    assert await messages.conversations_waiting({"shop"}) == (ids[0], ids[2])
+    assert [one.conversation_id for one in await messages.conversations_waiting({"shop"})] == [ids[0], ids[2]]
 
 
 async def test_a_stop_never_waits(messages: Messages) -> None:

@@ -1,6 +1,7 @@
 """The REST routes of the loopback Discord about users, guilds, channels, messages and commands."""
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +24,8 @@ from tests.servers.discord.world import (
 BODY: web.RequestKey[Any] = web.RequestKey("body", object)
 MAX_CONTENT = 2000
 SILENT = 1 << 12
+NONCE_LASTS = 300.0
+"""Seconds; Discord says "the past few minutes"."""
 
 
 def reply(data: Any, status: int = 200) -> web.Response:
@@ -156,14 +159,19 @@ class Rest:
 
     async def list_messages(self, request: web.Request) -> web.Response:
         channel = self._channel(request)
-        self._state.require(channel, "READ_MESSAGE_HISTORY")
-        after, before = int(request.query.get("after", 0)), int(request.query.get("before", 1 << 63))
-        limit = int(request.query.get("limit", 50))
-        if not 1 <= limit <= 100:
+        self._state.require(channel)
+        bounds = {name: _snowflake(request, name) for name in ("after", "before") if name in request.query}
+        if len(bounds) > 1 or set(request.query) - {"after", "before", "limit"}:
+            raise invalid_form("after", "BASE_TYPE_CHOICES", "This test server takes one of after and before.")
+        limit = request.query.get("limit", "50")
+        if not limit.isdecimal() or not 1 <= int(limit) <= 100:
             raise invalid_form("limit", "NUMBER_TYPE_MAX", "int value should be between 1 and 100.")
+        if not self._state.may(channel, "READ_MESSAGE_HISTORY"):
+            return reply([])  # no error: there is just nothing to be read
+        after, before = bounds.get("after", 0), bounds.get("before", 1 << 63)
         found = [one for one in channel.messages if after < one.id < before and not one.deleted and not one.ephemeral]
         # Discord gives the newest first, but those nearest to `after` when that was asked.
-        chosen = found[:limit] if "after" in request.query else found[-limit:]
+        chosen = found[: int(limit)] if "after" in bounds else found[-int(limit) :]
         return reply([message.payload() for message in reversed(chosen)])
 
     async def get_message(self, request: web.Request) -> web.Response:
@@ -188,8 +196,9 @@ class Rest:
         nonce = body.get("nonce")
         if nonce is not None and len(str(nonce)) > 25:
             raise invalid_form("nonce", "NONCE_TYPE_TOO_LONG", "Must be 25 or fewer in length.")
-        if body.get("enforce_nonce") and nonce is not None and str(nonce) in channel.nonces:
-            return channel.nonces[str(nonce)]
+        used, earlier = channel.nonces.get(str(nonce), (-math.inf, None))
+        if body.get("enforce_nonce") and earlier is not None and self._state.clock() - used < NONCE_LASTS:
+            return earlier
         message = self._state.post(
             channel,
             author,
@@ -200,7 +209,7 @@ class Rest:
             **self._reference(channel, body.get("message_reference")),
         )
         if nonce is not None:
-            channel.nonces[str(nonce)] = message
+            channel.nonces[str(nonce)] = (self._state.clock(), message)
         return message
 
     def _reference(self, channel: Channel, wanted: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -275,6 +284,13 @@ class Rest:
 
 def number(request: web.Request, name: str) -> int:
     text = request.match_info[name]
+    if not text.isdecimal():
+        raise invalid_form(name, "NUMBER_TYPE_COERCE", f'Value "{text}" is not snowflake.')
+    return int(text)
+
+
+def _snowflake(request: web.Request, name: str) -> int:
+    text = request.query[name]
     if not text.isdecimal():
         raise invalid_form(name, "NUMBER_TYPE_COERCE", f'Value "{text}" is not snowflake.')
     return int(text)

@@ -18,6 +18,7 @@ from tests.servers.discord.world import (
     DEFAULT,
     DM,
     EVERYBODY_MAY,
+    FORUM,
     PERMISSIONS,
     REPLY,
     THREADS,
@@ -108,6 +109,9 @@ class State:
     def new_channel(self, kind: int, **fields: Any) -> Channel:
         channel = Channel(next(self.ids), kind, **fields)
         self.channels[channel.id] = channel
+        parent = self.channels.get(channel.parent_id or 0)
+        if parent is not None and parent.kind == FORUM:
+            parent.last_thread_id = channel.id
         return channel
 
     def announce(self, event: str, channel: Channel) -> None:
@@ -142,12 +146,19 @@ class State:
 
     def require(self, channel: Channel, *permissions: str) -> None:
         """Raise as Discord does when the bot may not see or use the channel."""
-        places = [channel, *([self.channels[channel.parent_id]] if channel.parent_id in self.channels else [])]
-        denied = set().union(*(place.denied for place in places))
+        denied = self._denied(channel)
         if "VIEW_CHANNEL" in denied:
             raise ApiError(403, 50001, "Missing Access")
         if denied & set(permissions):
             raise ApiError(403, 50013, "Missing Permissions")
+
+    def may(self, channel: Channel, permission: str) -> bool:
+        """Whether the bot may do this there, where it is no error when it may not."""
+        return permission not in self._denied(channel)
+
+    def _denied(self, channel: Channel) -> set[str]:
+        places = [channel, *([self.channels[channel.parent_id]] if channel.parent_id in self.channels else [])]
+        return set().union(*(place.denied for place in places))
 
     def post(self, channel: Channel, author: User, content: str, **fields: Any) -> Message:
         kind = fields.pop("kind", REPLY if fields.get("replied_to") else DEFAULT)

@@ -161,7 +161,10 @@ class Channel:
     locked: bool = False
     denied: set[str] = field(default_factory=set)
     messages: list["Message"] = field(default_factory=list)
-    nonces: dict[str, "Message"] = field(default_factory=dict)
+    nonces: dict[str, tuple[float, "Message"]] = field(default_factory=dict)
+    """Nonce → when it was used, and for which message."""
+    last_thread_id: int | None = None
+    """The newest post of a forum."""
     typing: int = 0
     """How often the bot showed that it is writing."""
 
@@ -169,7 +172,10 @@ class Channel:
         return f"<Channel {self.id} {self.name!r}>"
 
     def payload(self) -> Payload:
-        data: Payload = {"id": str(self.id), "type": self.kind, "last_message_id": None, "flags": 0}
+        # The newest message that there ever was, also when it was deleted; of a forum the newest post.
+        last = self.messages[-1].id if self.messages else self.last_thread_id
+        last_id = None if last is None else str(last)
+        data: Payload = {"id": str(self.id), "type": self.kind, "last_message_id": last_id, "flags": 0}
         if self.kind == DM:
             return data | {"recipients": [self.recipient.payload()] if self.recipient else []}
         assert self.guild is not None
