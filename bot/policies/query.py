@@ -1,7 +1,7 @@
 """What is looked for in the sections for a question: its words as they are meant, and what each is worth."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from bot.policies.concepts import Concepts, FoundConcept
@@ -56,8 +56,12 @@ class Query:
 
     places: tuple[Place, ...] = ()
     sought: tuple[Sought, ...] = ()
+    own: int = 0
+    """So many of the places are the question's own; the others are of those before it."""
     asks_on: bool = False
     """It cannot be understood without what was asked before."""
+    is_foreign: bool = False
+    """It is about something that no section says."""
 
     @property
     def finds(self) -> bool:
@@ -74,7 +78,7 @@ class Query:
             for one in before.sought
             if one.term not in own
         ]
-        return Query((*self.places, *places), (*self.sought, *sought), self.asks_on)
+        return replace(self, places=(*self.places, *places), sought=(*self.sought, *sought))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,8 @@ class Reader:
         query = self._read(text, language)
         if query.asks_on:
             for earlier, weight in zip(reversed(before), _BEFORE, strict=False):
-                query = query.after(self._read(earlier, language), weight)
+                said = self._read(earlier, language)
+                query = query if said.is_foreign else query.after(said, weight)
         return query
 
     def _read(self, text: str, language: str) -> Query:
@@ -127,7 +132,7 @@ class Reader:
         ]
         telling = sum(place.weight > 0 for place in places)
         asks_on = telling <= _SHORT or any(one.folded in self.openings for one in words[:1])
-        return Query(tuple(places), tuple(sought), asks_on)
+        return Query(tuple(places), tuple(sought), len(places), asks_on, bool(outside))
 
     def _tells(self, one: Word, bare: bool) -> float:
         """How much a word tells of what a question is about: `co` may be có, which tells nothing, or cỡ."""

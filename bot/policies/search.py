@@ -104,7 +104,6 @@ def _ranked(query: Query, index: SectionIndex, limit: int) -> Iterator[tuple[int
         for number, prominence in index.entries(term.where):
             scores[number] = scores.get(number, 0.0) + term.worth * prominence
     worths = [place.weight * _rarity(place.word.folded, index) for place in query.places]
-    whole = sum(worths) or 1.0
     for number in nlargest(max(limit, _CANDIDATES), scores, key=scores.__getitem__):
         score, covered = scores[number], [0.0] * len(worths)
         for term in chain(finding, adding):
@@ -113,7 +112,8 @@ def _ranked(query: Query, index: SectionIndex, limit: int) -> Iterator[tuple[int
                     covered[place] = max(covered[place], term.share)
         for term in adding:
             score += term.worth * index.prominence(term.where, number)
-        coverage = sum(share * worth for share, worth in zip(covered, worths, strict=True)) / whole
+        # A section that covers the question itself need not cover those before it.
+        coverage = max(_coverage(covered[:part], worths[:part]) for part in {query.own, len(worths)})
         yield number, score * (1 - _COVERAGE + _COVERAGE * coverage**_STEEPNESS) / index.most_rarity
 
 
@@ -143,6 +143,10 @@ def _share(one: Sought, query: Query) -> float:
     if len(one.places) > 1 or one.term[0] == "#" or not is_syllable(first.folded):
         return 1.0
     return _LONE_OTHER_MARKS if first.is_marked and one.term[0] != "=" else _LONE_SYLLABLE
+
+
+def _coverage(shares: Sequence[float], worths: Sequence[float]) -> float:
+    return sum(share * worth for share, worth in zip(shares, worths, strict=True)) / (sum(worths) or 1.0)
 
 
 def _rarity(word: str, index: SectionIndex) -> float:
