@@ -24,6 +24,7 @@ from bot.checks import CheckResult, State
 from bot.errors import SettingsError, ShopdeskError
 from bot.init import Connections, Init, Terminal
 from bot.logs import secrets_of, set_up_logging
+from bot.policy_commands.search import add_search
 from bot.settings import Settings, read_settings
 from bot.stats import page, since_of, values
 from bot.storage.backup import Listed, Saved
@@ -115,6 +116,11 @@ def command(program: Program) -> typer.Typer:
 
     _add_stats(app, program)
     _add_backups(app, program)
+    policies = typer.Typer(
+        no_args_is_help=True, help="What the shop says: see, compare, check and change what is live."
+    )
+    add_search(policies, leave=_leave, settings=_quiet_settings)
+    app.add_typer(policies, name="policies")
     return app
 
 

@@ -41,6 +41,7 @@ FLOORS: dict[str, tuple[int, str]] = {
     "adapters.console": (4, "console"),
     "bot.app": (5, "root"),
     "bot.cli": (5, "root"),
+    "bot.policy_commands": (5, "root"),
     "bot.connections": (5, "root"),
     "bot.init": (5, "root"),
     "bot.envfile": (5, "root"),
