@@ -1,6 +1,7 @@
 """The scenes that are played at each door: who writes what, and what everybody should see in the end."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
@@ -29,15 +30,23 @@ OUTSIDE: Mapping[str, Sequence[str]] = {
     "web": _MODEL,
 }
 """The steps at which a stand-in kills the program, by door: what it asked for is done, and it never hears so."""
-# A first life takes nothing up again, ends in no good order, covers nothing late, and is refused no send.
-_LATER = ("Messages.take_up", "Messages.give_back", "Outbox.unsent", "Turns.cover")
+SECOND_LIFE = ("Messages.take_up", "Messages.give_back")
+"""Transactions of a start with something left unanswered, and of the orderly end of one."""
+_LATE = "Turns.cover"
+"""The transaction of one who has waited for hours, while a person is to look at such cases."""
 # In Telegram a complete text is begun first while there is room for it. Commands are slash commands in Discord, which
 # no other process can answer, and what its library hands on can be read. The page has no links that start a
 # conversation, and no pictures.
 NOT_AT: Mapping[str, Sequence[str]] = {
-    "telegram": ("send:whole", "sent:whole", "StoredBookmarks.keep", *_LATER),
-    "discord": ("Messages.park", "Messages.close", "Messages.start_afresh", "Messages.keep_start", *_LATER),
-    "web": ("Messages.park", "Messages.keep_start", "Messages.keep_attachment", "StoredBookmarks.keep", *_LATER),
+    "telegram": ("send:whole", "sent:whole", "StoredBookmarks.keep"),
+    "discord": (
+        *("Messages.park", "Messages.close", "Messages.start_afresh", "Messages.keep_start"),
+        *("Outbox.unsent", _LATE),
+    ),
+    "web": (
+        *("Messages.park", "Messages.keep_start", "Messages.keep_attachment", "StoredBookmarks.keep"),
+        *("Outbox.unsent", _LATE),
+    ),
 }
 """The steps, and the transactions, that a door's scene does not come to."""
 
@@ -85,7 +94,7 @@ class Door(Protocol):
 
 class TelegramDoor:
     """Short and long answers, two messages in a row, a start afresh in the middle of an answer, a deep link, a
-    picture, and an update that nobody can read."""
+    picture, two messages of one who waits since this morning, an update that nobody can read, and a 429."""
 
     keeps = True
 
@@ -105,6 +114,7 @@ class TelegramDoor:
                 endings=(said["stopped"],),
             ),
             "11": Expected(("short110",), sentences=(said["greeting"],)),
+            "12": Expected(sentences=(said["late_person"],)),
         }
         self.people = {chat: telegram.customer(int(chat)) for chat in self.expected}
 
@@ -115,6 +125,7 @@ class TelegramDoor:
             "TELEGRAM_API_URL": self.telegram.url,
             "ANTHROPIC_API_KEY": self.claude.api_key,
             "ANTHROPIC_BASE_URL": self.claude.url,
+            "SHOPDESK_STALE": "person",
         }
 
     @property
@@ -123,6 +134,9 @@ class TelegramDoor:
 
     async def write(self) -> None:
         people = self.people
+        self.telegram.fail("flood", "sendMessage", chat_id=7, times=1)
+        morning = int(time.time()) - 7 * 3600
+        people["12"].write("hỏi từ sáng", date=morning)
         people["7"].write("hỏi short70")
         people["8"].write("hỏi long80")
         people["9"].write("hỏi tiny90")
@@ -132,6 +146,7 @@ class TelegramDoor:
         people["11"].photo("hỏi short110")
         self.telegram.push_update({"message": {"message_id": "?", "chat": 5}})
         await asyncio.sleep(0.8)
+        people["12"].write("hỏi thêm từ sáng", date=morning + 1)
         people["10"].write("hỏi short101")
         await asyncio.sleep(0.2)
         people["10"].write("/new")

@@ -3,12 +3,13 @@
 import asyncio
 import tempfile
 from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bot.failpoints import STEPS
-from tests.bench.kills.doors import Door, opened, steps_at
+from tests.bench.kills.doors import SECOND_LIFE, Door, opened, steps_at
 from tests.bench.kills.judge import Verdict
 from tests.bench.kills.stage import Victim, killer, life
 
@@ -52,6 +53,11 @@ async def kill_at(door: str, step: str, passes: int) -> Outcome | None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         async with opened(door) as stage:
+            if step.endswith(SECOND_LIFE):
+                if not await _dies_again(folder, stage, step, passes):
+                    return None
+                verdict, seconds = await _recovered(folder, stage, wrote=True)
+                return Outcome(step, passes, verdict, seconds, _errors(folder / "log"))
             writing: asyncio.Task[None] | None = None
             async with life(folder, stage.settings, f"{step}:{passes}" if step in STEPS else "") as victim:
                 if step not in STEPS:
@@ -65,6 +71,25 @@ async def kill_at(door: str, step: str, passes: int) -> Outcome | None:
                 await writing
             verdict, seconds = await _recovered(folder, stage, wrote=writing is not None)
         return Outcome(step, passes, verdict, seconds, _errors(folder / "log"))
+
+
+async def _dies_again(folder: Path, stage: Door, step: str, passes: int) -> bool:
+    """Killed in the middle of its answers, started again, told to end, and killed at a step of that life. False:
+    it never came to that pass."""
+    async with life(folder, stage.settings) as first:
+        await stage.until(lambda: stage.starts > 0, _LONGEST)
+        writing = asyncio.create_task(stage.write())
+        stage.watch(killer("model:delta", 2, first.kill))
+        await asyncio.wait_for(first.dead.wait(), _LONGEST)
+    stage.watch(lambda step: None)
+    await writing
+    async with life(folder, stage.settings, f"{step}:{passes}") as second:
+        # What waits is taken up before the platform is connected to, and given back when the program ends.
+        if step.endswith("give_back") and await _lives(second, stage.until(lambda: stage.starts > 1, _LONGEST)):
+            second.end()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(second.dead.wait(), _LONGEST)
+        return second.killed
 
 
 async def _recovered(folder: Path, stage: Door, *, wrote: bool) -> tuple[Verdict, float]:
