@@ -16,7 +16,7 @@ from bot.policies.naming import FOLDER, resolve, ways_back
 from bot.policies.prompts import Prompts
 from bot.policies.standing import Standing, standing
 from bot.policies.version import short
-from bot.storage.policies import Activation, CandidateState, Considered, PolicyVersions
+from bot.storage.policies import CandidateState, Considered, PolicyVersions
 
 log = logging.getLogger(__name__)
 
@@ -197,10 +197,11 @@ class LivePolicies:
         async with self._changing:
             active = await self.versions.active()
             state: CandidateState = "refused" if problems else "waiting" if waits and version != active else "live"
-            activation = Activation(version, self._now(), who, why) if state == "live" else None
-            await self.versions.consider(Considered(version, self._now(), state, problems), activation)
             if state == "live":
+                await self.versions.activate(version, at=self._now(), who=who, why=why)
                 self._swap(prepared)
+            # Behind it: what was considered and is not live would not be looked at again after a crash.
+            await self.versions.consider(Considered(version, self._now(), state, problems))
         if state == "waiting":
             log.info("policy version %s waits: `shopdesk policies activate folder --reason …`", short(version))
         if state == "refused":

@@ -61,9 +61,9 @@ class PolicyVersions:
         activation = Activation(version, at, who, why, is_rollback)
         return await self._database.write(lambda db: _activate(db, activation))
 
-    async def consider(self, candidate: Considered, activation: Activation | None = None) -> None:
-        """Remember what became of the folder, and in the same transaction make it live, when it is to be."""
-        await self._database.write(lambda db: _consider(db, candidate, activation))
+    async def consider(self, candidate: Considered) -> None:
+        """Remember what became of the folder."""
+        await self._database.write(lambda db: _consider(db, candidate))
 
     async def active(self) -> str | None:
         """The id of the live version; None before the first was activated."""
@@ -116,15 +116,13 @@ def _activate(db: sqlite3.Connection, activation: Activation) -> bool:
     return True
 
 
-def _consider(db: sqlite3.Connection, candidate: Considered, activation: Activation | None) -> None:
+def _consider(db: sqlite3.Connection, candidate: Considered) -> None:
     problems = json.dumps([asdict(problem) for problem in candidate.problems], ensure_ascii=False)
     _must_exist(db, candidate.version)
     db.execute(
         "INSERT INTO policy_candidates (version_id, considered_at, state, problems) VALUES (?, ?, ?, ?)",
         (candidate.version, _stamp(candidate.at), candidate.state, problems),
     )
-    if activation is not None:
-        _activate(db, activation)
 
 
 def _active(db: sqlite3.Connection) -> str | None:

@@ -12,7 +12,7 @@ import pytest
 from bot.errors import Problem, PromptsError, StorageError
 from bot.policies.life import LivePolicies
 from bot.policies.live import Policies
-from bot.policies.version import short
+from bot.policies.version import short, version_of
 from bot.storage.database import Database
 from bot.storage.policies import PolicyVersions
 from tests.bot.policies.shop import RETURNS, good_files, write
@@ -271,6 +271,20 @@ async def test_a_candidate_whose_tests_fail_is_kept_and_goes_live_only_by_force(
     forced = await admin.live.activate(short(candidate), who="lan", why="gấp", force=True)
     assert forced.changed
     assert admin.days == "15 ngày"
+    await admin.start()
+    assert admin.days == "15 ngày"
+
+
+async def test_a_kill_between_going_live_and_being_remembered_as_considered_leaves_it_live(admin: Admin) -> None:
+    await admin.start()
+    await admin.save(15)
+    admin.write("policies/vi/returns.md", RETURNS.replace("7 ngày", "21 ngày"))
+    files = {**admin.live.current().prompts.files} | {"policies/vi/returns.md": RETURNS.replace("7 ngày", "21 ngày")}
+    version = await admin.versions.store(files, hash=version_of(files), at=AT, who="folder", why="saved")
+    await admin.versions.activate(version, at=AT, who="folder", why="saved")
+    await admin.start()
+    assert admin.days == "21 ngày"
+    await admin.live.rollback(who="lan", why="nhầm")
     await admin.start()
     assert admin.days == "15 ngày"
 
