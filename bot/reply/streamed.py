@@ -7,6 +7,7 @@ import regex
 
 from bot.chat import Address, CallKind, MessageRef, OutboundMessage, ReplyCall, Source
 from bot.errors import MessageGone, MessageRefused, PlatformError, RecipientGone, Unavailable
+from bot.reply.growing import visible
 from bot.reply.mark import with_mark
 from bot.reply.parts import Parts, spread
 from bot.reply.plain import plain
@@ -16,6 +17,7 @@ from bot.reply.slot import Slot, adopted
 _SMALLEST = 128
 # Of a message that may show twice, so many characters are sent first.
 _BEGINNING = 48
+_PAIRED = regex.compile(r"[\[\]`<|&]")
 _HALVES = regex.compile("[\ud800-\udfff]")
 
 
@@ -296,7 +298,7 @@ class StreamedReply:
         else:
             text = text[: min(_BEGINNING, len(text) // 2)]
             text = text[: text.rfind(" ")] if " " in text else text
-        short = Parts(max_units=self._max_units, measure=self._measure).grow(text)
+        short = Parts(max_units=self._max_units, measure=self._measure).grow(_with_ends(text))
         return OutboundMessage(self._marked(short), growing=True, reply_to=message.reply_to) if short else message
 
     @property
@@ -360,6 +362,14 @@ def _whole(text: str) -> tuple[str, str]:
     if _HALVES.search(text) is not None:
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return text, half
+
+
+def _with_ends(text: str) -> str:
+    """A text that was cut off, its emphasis closed; links and code that are open there stay open."""
+    if _PAIRED.search(text, visible(text).end):
+        return text
+    look = visible(text, hold=0)
+    return f"{text[: look.end]}{look.closing}\n\n"
 
 
 def _reworded(message: OutboundMessage, text: str) -> OutboundMessage:
