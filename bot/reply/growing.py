@@ -158,6 +158,8 @@ class Watch:
     def _before_pipe(self, line: Line, end: int) -> int | None:
         """Where a line that may be the head of a table is cut."""
         found = first_pipe(self._text[line.content : end])
+        if found and not line.opens:
+            return None  # Within a paragraph a table's head has a bar in front.
         if found is None or end - line.content - found > _LONGEST_HEAD:
             return None
         return line.content + found if found else line.start

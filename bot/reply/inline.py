@@ -62,7 +62,7 @@ class Run:
     virtual: bool
     """While nothing matches it, it is more likely markup to come than a character of the text."""
     is_short: bool
-    """It is held back for less than others."""
+    """It is held back for less than the others."""
 
 
 class Span(NamedTuple):
@@ -298,7 +298,7 @@ class Reader:
             likely = False
         if left and right and before.isalnum():
             likely = likely and length >= 2 and not (before.isdigit() and after.isdigit())
-        is_short = left and right and length == 1 and before.isalnum()
+        is_short = length == 1 and before.isdigit() and after.isalnum()
         if char == "*" and length == 2 and not closes and _ENDS.match(before) and after.isalnum():
             # "**So:**words" is bold to its writer, and on the page; to CommonMark it is four stars. In either
             # case nothing is open behind it.
