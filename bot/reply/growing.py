@@ -6,6 +6,7 @@ import regex
 
 from bot.reply import inline
 from bot.reply.blocks import Line, Scan, first_pipe
+from bot.reply.references import may_define
 
 # A line with a pipe may become the head of a table; past this it is a sentence with a pipe.
 _LONGEST_HEAD = 200
@@ -110,7 +111,7 @@ class Watch:
         if (cut := self._in_table(number, end, complete, closed)) is not None:
             return self._inside(number, cut)
         words = text[last.start : end]
-        if _is_lone(words) or (not complete and _may_be_mark(words)):
+        if _is_lone(words) or (not complete and (_may_be_mark(words) or may_define(text[last.content : end]))):
             return last.start, ""
         if (
             last.kind in ("code", "rule")

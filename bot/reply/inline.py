@@ -42,6 +42,7 @@ _TAG = regex.compile(
 )
 _OPEN_ADDRESS = regex.compile(r"<[A-Za-z][A-Za-z0-9+.-]{1,31}:[^\s<>]*+$")
 _OPEN_LABEL = regex.compile(r"\[[^\]]*+$")
+_LABEL = regex.compile(r"\[[^\[\]]*+\]")
 _OPEN_ENTITY = regex.compile(r"&(?:#[0-9xX]?[0-9a-fA-F]{0,8}|[A-Za-z][A-Za-z0-9]{0,31})?$")
 _ENDS = regex.compile(r"(?![\"'])[\p{Pe}\p{Pf}\p{Po}]")
 _PUNCTUATION = regex.compile(r"[\p{P}\p{S}]")
@@ -247,6 +248,11 @@ class Reader:
                 return self._link(bracket, after + end)
         elif is_active and 0 < len(text) - after <= _MOST_HELD and _OPEN_LABEL.match(text, after):
             return None
+        elif is_active and (label := _LABEL.match(text, after)) is not None:
+            if label.end() == len(text):
+                return None
+            if text[label.end()] != "(":
+                return self._link(bracket, label.end())
         self._pop_bracket()
         return after
 

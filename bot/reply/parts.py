@@ -72,6 +72,11 @@ class Parts:
         """Where in the source each part begins."""
         return tuple(tail.start for tail in self._tails)
 
+    @property
+    def offsets(self) -> tuple[int, ...]:
+        """How far each part's text stands behind the source; what a part repeats on its top counts as before it."""
+        return tuple(tail.start - len(tail.opening) for tail in self._tails)
+
     def fits(self, text: str) -> bool:
         return self._measure(text) <= self._max_units
 

@@ -11,6 +11,7 @@ from bot.reply.growing import visible
 from bot.reply.mark import with_mark
 from bot.reply.parts import Parts, spread
 from bot.reply.plain import plain
+from bot.reply.references import References
 from bot.reply.slot import Slot, adopted
 
 # A text of fewer units that is refused even in its plain form is not refused for its length.
@@ -56,6 +57,7 @@ class StreamedReply:
         self._has_words = False
         self._sentence = ""
         self._parts = Parts(max_units=max_units, measure=measure)
+        self._references = References()
         self._ending = ""
         self._is_cut = False
         self._sources: tuple[Source, ...] = ()
@@ -100,6 +102,7 @@ class StreamedReply:
         self._length = self._taken = self._visible = 0
         self._has_words = False
         self._parts = Parts(max_units=self._max_units, measure=self._measure)
+        self._references = References()
 
     def show(self, sentence: str) -> None:
         """Show a sentence for as long as there is nothing of the answer to see."""
@@ -276,13 +279,26 @@ class StreamedReply:
             if self._final is None:
                 self._final = self._finish()
             return self._final
-        open_part = self._marked(self._parts.grow(self._source)) if self._has_words else ""
-        texts = [*self._parts.frozen, open_part] if open_part else list(self._parts.frozen)
+        open_part = self._parts.grow(self._source) if self._has_words else ""
+        texts = self._linked([*self._parts.frozen, open_part])
+        texts = [*texts[:-1], self._marked(texts[-1])] if texts[-1] else texts[:-1]
         if not texts and self._sentence and not self._answers():
             texts = [self._sentence]
         last = len(texts) - 1
         return [
             self._message(part, text, growing=part >= len(self._parts.frozen) and part == last)
+            for part, text in enumerate(texts)
+        ]
+
+    def _linked(self, texts: list[str], *, ended: bool = False) -> list[str]:
+        """Messages with the links whose addresses stand elsewhere in the text."""
+        source = self._source
+        if "]:" not in source and "][" not in source:
+            return texts
+        self._references.look(source, ended=ended)
+        offsets = self._parts.offsets
+        return [
+            self._references.in_message(text, offsets[min(part, len(offsets) - 1)], self._parts.fits)
             for part, text in enumerate(texts)
         ]
 
@@ -314,6 +330,9 @@ class StreamedReply:
 
     def _finish(self) -> list[OutboundMessage]:
         texts = self._parts.finish(self._source, self._ending, is_cut=self._is_cut)
+        linked = self._linked(texts, ended=True)
+        # What does nothing but define is no message, unless it is all that there is.
+        texts = [text for text in linked if self._parts.shows(text)] or texts
         sent = max((number for number, slot in enumerate(self._slots, 1) if slot.lasts), default=0)
         if texts and sent > len(texts):
             # Messages of an answer that was replaced: the last part of the new one is spread over them.
