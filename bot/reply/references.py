@@ -46,19 +46,26 @@ class References:
         self._ended = False
         self._known: dict[str, Definition] = {}
         self._shown: set[int] = set()
+        # What was made of the messages with what was known then.
+        self._made: dict[int, tuple[str, str]] = {}
 
     def look(self, source: str, *, ended: bool = False) -> None:
         """The text so far; it begins with the one of the last call."""
+        if ended != self._ended:
+            self._made.clear()
         self._ended = ended
         if "]:" not in source:
             return
         found = [*_definitions(source, self._scan.lines(source))]
         if found and not ended and not found[-1][0].endswith("\n"):
             found.pop()  # It is being written.
-        self._known.clear()
+        known: dict[str, Definition] = {}
         for match in found:
             address = (match["angled"] or match["bare"] or "").replace("|", "%7C")
-            self._known.setdefault(_folded(match["label"]), Definition(address, match.start()))
+            known.setdefault(_folded(match["label"]), Definition(address, match.start()))
+        if known != self._known:
+            self._known = known
+            self._made.clear()
         if ended:
             self._shown = _unused(source, found)
 
@@ -67,11 +74,15 @@ class References:
         become too long. Empty if it does nothing but define."""
         if "]:" not in text and "][" not in text and not self._known:
             return text
+        before, made = self._made.get(start, ("", ""))
+        if before == text:
+            return made
         for with_links in (True, False):
-            resolved = "".join(self._pieces(text, start, with_links=with_links)).strip("\n").rstrip()
-            if resolved == text or fits(resolved):
+            made = "".join(self._pieces(text, start, with_links=with_links)).strip("\n").rstrip()
+            if made == text or fits(made):
                 break
-        return resolved
+        self._made[start] = (text, made)
+        return made
 
     def _pieces(self, text: str, start: int, *, with_links: bool) -> Iterator[str]:
         lines = scan(text)
