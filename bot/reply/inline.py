@@ -185,7 +185,7 @@ class Reader:
     def _inline(self, cut: int, tick: str) -> Inline:
         text = self._text
         openers: _Openers = tuple((run, run.count) for run in self._runs)
-        if (bracket := self._open_bracket()) is not None and bracket.at < cut:
+        if (bracket := self._open_bracket(cut)) is not None and bracket.at < cut:
             cut, tick, openers = bracket.at, "", bracket.openers
         for run, _ in openers:
             # What was given up once is not taken back.
@@ -200,9 +200,10 @@ class Reader:
             spans = [*spans, Span(self._at, len(text), tick)]
         return Inline(cut, tick, spans, opened)
 
-    def _open_bracket(self) -> _Bracket | None:
+    def _open_bracket(self, cut: int) -> _Bracket | None:
         """The first bracket that may still be the beginning of a link."""
-        length = len(self._text)
+        # Words that end are not held back for longer because of the address behind them.
+        length = cut if self._text.startswith("](", cut) else len(self._text)
         first = bisect_left(self._brackets, True, key=lambda bracket: not self._is_past(bracket.at, length))
         for number in range(first, len(self._brackets)):
             if number >= self._inactive or self._brackets[number].is_image:
