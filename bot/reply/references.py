@@ -7,12 +7,13 @@ stands if its definition comes later, and becomes a link as a whole: a citation 
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import regex
 
 from bot.reply.blocks import Line, Scan, scan
 
-_LABEL = r"\[(?P<label>(?!\^)(?:[^\[\]\\\n]|\\.){1,200})\]"
+_LABEL = r"\[(?P<label>(?:[^\[\]\\\n]|\\.){1,200})\]"
 _TITLE = r"(?:[ \t]+(?:\"[^\"\n]*\"|'[^'\n]*'|\([^()\n]*\)))?[ \t]*\n?"
 _DEFINITION = regex.compile(rf"{_LABEL}:[ \t]*(?:<(?P<angled>[^<>\n]*)>|(?P<bare>[^\s<>]+)){_TITLE}")
 _A_WORD = regex.compile(r"\p{L}[\p{L}\p{M}]*[.!?]?")
@@ -93,16 +94,21 @@ class References:
                 yield text[at : lines[last].end]
                 continue
             content, end = lines[first].content, lines[last].end
-            yield text[at:content]
+            begins = content
             while (match := defining.get(content)) is not None:
                 if start + content in self._shown:
-                    yield "\\" + match[0]
+                    yield f"{text[at:content]}\\{match[0]}"
+                    at = match.end()
                 content = match.end()
+            if content == end and lines[first].kind == "text":
+                continue
+            yield text[at:begins]
             if _OTHER.match(text, content, end):
                 yield "\\"
-            yield _REFERENCE.sub(lambda match: self._linked(match, start, with_links=with_links), text[content:end])
+            linked = partial(self._linked, start=start + content, with_links=with_links)
+            yield _REFERENCE.sub(linked, text[content:end])
 
-    def _linked(self, match: "regex.Match[str]", start: int, *, with_links: bool) -> str:
+    def _linked(self, match: "regex.Match[str]", *, start: int, with_links: bool) -> str:
         words = match["words"]
         if words is None:
             return match[0]
@@ -111,7 +117,7 @@ class References:
         if found is None:
             is_open = label is not None and not self._ended and not _NUMBER.fullmatch(words)
             return words if is_open else match[0]
-        if label is None and found.at > start + match.start():
+        if label is None and (found.at > start + match.start() or words.startswith("^")):
             words = f"\\[{words}\\]"
         return f"{match['image']}[{words}](<{found.address}>)" if with_links else words
 
@@ -138,7 +144,8 @@ def _definitions(text: str, lines: list[Line]) -> Iterator["regex.Match[str]"]:
         while (match := _DEFINITION.match(text, at)) is not None and (
             match[0].endswith("\n") or match.end() == len(text)
         ):
-            if match["bare"] and _A_WORD.fullmatch(match["bare"]):
+            bare = match["bare"] or ""
+            if _A_WORD.fullmatch(bare) or bare.count("(") != bare.count(")"):
                 break
             yield match
             number += 1

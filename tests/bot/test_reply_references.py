@@ -37,6 +37,8 @@ def grown(text: str, *, max_units: int = 4096, step: int = 1) -> list[list[str]]
         ("Xem [dt][] nhé.\n\n[DT]: </b>", "Xem [dt](</b>) nhé."),
         ("[dt]: https://shop.vn/a\n\nXem [dt] nhé.", "Xem [dt](<https://shop.vn/a>) nhé."),
         ("Theo [1] và [2].\n\n[1]: https://a.vn\n", "Theo [\\[1\\]](<https://a.vn>) và [2]."),
+        ("Đổi[^1].\n\n[^1]: https://a.vn", "Đổi[\\[^1\\]](<https://a.vn>)."),
+        ("- một\n\n  [dt]: /a\n\n  [hai][dt]\n\n[hết]: /b(", "- một\n\n\n  [hai](</a>)\n\n\\[hết]: /b("),
         ("Mã `[a][b]`.\n\n```\n[b]: /x\n```", "Mã `[a][b]`.\n\n```\n[b]: /x\n```"),
         ("| a |\n|---|\n| [x][y] |\n\n[y]: /a|b", "| a |\n|---|\n| [x](</a%7Cb>) |"),
     ],
