@@ -10,7 +10,10 @@ from typing import NamedTuple
 import regex
 
 HOLD = 240
-"""What is behind an opener is held back for so many characters: whether it is markup, only its end tells."""
+"""What is behind an opener is held back for so many characters: whether it is markup, only its end tells, and to what
+was seen words are only added. (Nothing in real answers is longer than 50.) Past this, emphasis and code that look
+like it count as markup, which stays open to the end of what is shown; a bracket and anything else is a character.
+The end of the paragraph decides at once."""
 
 # A star within a word ("5*3") or a backtick before a space is hardly ever markup: it is held back for less.
 _SHORT_HOLD = 120

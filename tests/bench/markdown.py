@@ -65,8 +65,8 @@ def delay() -> None:
         first.append(next(length for length, end in enumerate(ends, 1) if end))
     held.sort()
     print(
-        f"held back in answers: mean {mean(held):.1f}, p99 {held[len(held) * 99 // 100]}, at most {held[-1]} characters; "
-        f"first words after {max(first)} at most"
+        f"held back in answers: {mean(held):.1f} characters (mean), {held[len(held) * 99 // 100]} (p99), "
+        f"{held[-1]} at most; first words after {max(first)} at most"
     )
 
 

@@ -217,7 +217,19 @@ def test_a_row_longer_than_a_message_goes_on_in_its_column() -> None:
 
 
 @pytest.mark.parametrize(
-    "shape", ["**x** ", "`a ", "[a](b) ", "_a ", "> trích\n", "- mục **đậm**\n", "chữ ", "> - ", "-\n"]
+    "shape",
+    [
+        "**x** ",
+        "`a ",
+        "[a](b) ",
+        "_a ",
+        "> trích\n",
+        "- mục **đậm**\n",
+        "chữ ",
+        "> - ",
+        "-\n",
+        "| a |\n|---|\n| b |\n\n",
+    ],
 )
 def test_a_text_that_grows_is_measured_seldom(shape: str) -> None:
     measured = 0
