@@ -19,7 +19,7 @@ _DEFINITION = regex.compile(rf"{_LABEL}:[ \t]*(?:<(?P<angled>[^<>\n]*)>|(?P<bare
 _A_WORD = regex.compile(r"\p{L}[\p{L}\p{M}]*[.!?]?")
 _OTHER = regex.compile(r"\[(?:[^\[\]\\\n]|\\.)+\]:")
 _REFERENCE = regex.compile(
-    r"\\.|(?P<ticks>`+)[^`](?s:.*?)(?<!`)(?P=ticks)(?!`)"
+    r"\\.|(?<!`)(?P<ticks>`++)(?s:.*?)(?<!`)(?P=ticks)(?!`)"
     r"|(?P<image>!?)\[(?P<words>(?:[^\[\]\\`]|\\.|`[^`\n]*`)+)\](?:\[(?P<label>[^\[\]]*)\](?!\()|(?![\[(:]))"
 )
 _NUMBER = regex.compile(r"\^.*|\d+")
