@@ -1,10 +1,9 @@
 """`python -m bot` and the command `shopdesk`: the words of the command joined to what they do."""
 
 try:
-    from bot import app
     from bot.cli import Program
     from bot.cli import main as run_command
-    from bot.connections import CONNECTIONS, check
+    from bot.init import Connections
     from bot.settings import Settings
     from bot.storage.backup import back_up, listed
     from bot.storage.restore import restore
@@ -14,6 +13,8 @@ except KeyboardInterrupt:  # Ctrl-C while the libraries load
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from importlib import import_module
+from typing import Any
 
 
 def main() -> None:
@@ -21,19 +22,32 @@ def main() -> None:
     run_command(
         Program(
             run=_run,
-            chat=app.chat,
-            check=check,
+            chat=_later("bot.app", "chat"),
+            check=_later("bot.connections", "check"),
             backup=lambda settings, file: back_up(settings.database, file),
             restore=lambda settings, file: restore(settings.database, file, at=datetime.now(UTC)),
             backups=lambda settings: listed(settings.database),
             stats=lambda settings, since: stats(settings.database, since=since, at=datetime.now(UTC)),
-            connections=CONNECTIONS,
+            connections=Connections(
+                telegram=_later("adapters.telegram.check", "check_telegram"),
+                discord=_later("adapters.discord.check", "check_discord"),
+                anthropic=_later("bot.llm.anthropic.check", "check_anthropic"),
+            ),
         )
     )
 
 
 async def _run(settings: Settings, announce: Callable[[str], None]) -> None:
-    await app.run(settings, announce=announce)
+    await _later("bot.app", "run")(settings, announce=announce)
+
+
+def _later(module: str, name: str) -> Callable[..., Any]:
+    """A function that is loaded when it is called: the platforms' libraries take a second or two."""
+
+    def call(*arguments: Any, **named: Any) -> Any:
+        return getattr(import_module(module), name)(*arguments, **named)
+
+    return call
 
 
 if __name__ == "__main__":

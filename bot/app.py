@@ -1,16 +1,13 @@
 """The composition root: builds everything from the settings, and is the only importer of `adapters/`."""
 
 import asyncio
-import gc
 import logging
 import math
 import random
-import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from zoneinfo import ZoneInfo
 
@@ -22,18 +19,22 @@ from adapters.telegram.platform import TelegramPlatform
 from adapters.telegram.webhook import Webhook
 from adapters.web.platform import WebPlatform
 from bot.chat import Bookmarks, ChatPlatform, Receive
+from bot.control import Control
 from bot.engine.engine import Engine
 from bot.engine.limits import EngineLimits, Lateness
 from bot.errors import AccountRejected, PlatformError, SettingsError
+from bot.failpoints import FailingDatabase, FailingModel, FailingPlatform, Failpoint, failpoint_of
 from bot.inbox import Inbox
-from bot.links import LinkHosts
 from bot.llm.anthropic.model import AnthropicModel
 from bot.llm.base import ChatModel
 from bot.llm.offline import OfflineModel
 from bot.outbox import RecordedPlatform
-from bot.policies.addresses import link_hosts
+from bot.policies.life import LivePolicies
 from bot.policies.live import Policies
 from bot.policies.version import short
+from bot.policies.watch import FolderWatch
+from bot.policy_commands.change import commands_of, policies_of
+from bot.process import on_signals, raise_file_limit, settle_memory
 from bot.scheduler import SendScheduler
 from bot.settings import Settings
 from bot.storage.bookmarks import StoredBookmarks
@@ -44,11 +45,6 @@ from bot.storage.messages import Messages
 from bot.storage.outbox import Outbox
 from bot.storage.policies import PolicyVersions
 from bot.storage.turns import Turns
-
-try:
-    import resource
-except ImportError:  # Windows
-    resource = None  # type: ignore[assignment]
 
 log = logging.getLogger(__name__)
 
@@ -83,9 +79,9 @@ class Shop:
     outbox: Outbox
     bookmarks: Callable[[str], Bookmarks]
     """Those of the platform with this name."""
-    policies: Policies
+    policies: LivePolicies
     model: ChatModel
-    links: LinkHosts
+    failpoint: Failpoint | None = None
 
 
 @dataclass(slots=True)
@@ -106,11 +102,13 @@ async def run(
     `announce` is given the lines that tell the operator what is on, what is off and why. Raises a
     `ShopdeskError` with one sentence when it cannot start, or when every platform refuses the account.
     """
-    stop = stop or _on_signals()
-    _raise_file_limit()
+    stop = stop or on_signals()
+    raise_file_limit()
     async with opened(settings) as shop:
         doors: dict[str, Door] = {}
         for platform in platforms_of(shop, lambda: {name: door.state for name, door in doors.items()}):
+            if shop.failpoint:
+                platform = FailingPlatform(platform, shop.failpoint.reached)
             recorded = RecordedPlatform(platform, shop.outbox)
             doors[platform.name] = Door(recorded, SendScheduler(recorded))
         if not doors:
@@ -120,35 +118,11 @@ async def run(
             )
         for line in what_is_off(shop):
             announce(line)
-        # What is imported stays: without this every full collection looks at all of it, 0.1 s at a time.
-        gc.collect()
-        gc.freeze()
-        # What a reply consists of lives for seconds: looked at rarely, it is mostly gone by then.
-        gc.set_threshold(5_000, 20, 100)
+        if words := (await shop.policies.standing()).words():
+            announce(_line("policies", "note", words))
+        settle_memory()
         backups = DailyBackup(settings.database, keep=settings.shopdesk_backup_keep)
-        await serve(shop, doors, stop, announce, beside=[backups.run], grace=grace)
-
-
-def _raise_file_limit() -> None:
-    """Every visitor and every stream is an open file: take as many as the system lets us."""
-    if resource is not None:
-        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        with suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-def _on_signals() -> asyncio.Event:
-    """Set by the first SIGINT or SIGTERM; a second one ends the program at once, as if there were no handler."""
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
-
-    def first(number: int) -> None:
-        stop.set()
-        loop.remove_signal_handler(number)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with suppress(NotImplementedError):  # Windows: Ctrl-C arrives as KeyboardInterrupt
-            loop.add_signal_handler(number, first, number)
-    return stop
+        await serve(shop, doors, stop, announce, beside=[backups.run, *beside_of(shop)], grace=grace)
 
 
 async def chat(settings: Settings) -> None:
@@ -156,7 +130,14 @@ async def chat(settings: Settings) -> None:
     async with opened(settings) as shop:
         platform = ConsolePlatform(sys.stdin, sys.stdout)
         doors = {platform.name: Door(platform, SendScheduler(platform))}
-        await serve(shop, doors, asyncio.Event(), lambda line: None)
+        await serve(shop, doors, asyncio.Event(), lambda line: None, beside=beside_of(shop))
+
+
+def beside_of(shop: Shop) -> list[Callable[[], Coroutine[None, None, None]]]:
+    """What keeps the policies up to date while the shop is open: the folder, and the commands of other terminals."""
+    policies, settings = shop.policies, shop.settings
+    watch = FolderWatch(policies.folder, policies.consider)
+    return [watch.run, Control(settings.shopdesk_data, commands_of(policies)).run]
 
 
 async def serve(
@@ -175,7 +156,7 @@ async def serve(
     """
     engine = Engine(
         model=shop.model,
-        policies=shop.policies,
+        policies=shop.policies.current,
         messages=shop.messages,
         turns=shop.turns,
         schedulers={name: door.scheduler for name, door in doors.items()},
@@ -244,24 +225,24 @@ async def keep_open(door: Door, doors: Mapping[str, Door], receive: Receive, ann
 async def opened(settings: Settings) -> AsyncIterator[Shop]:
     """Storage, policies and model, closed again at the end. Raises a `ShopdeskError` if one is unusable, or
     if another program serves this database."""
+    failpoint = failpoint_of(settings.failpoint) if settings.failpoint else None
     with locked(settings.database):
-        async with _opened(settings) as shop:
+        async with _opened(settings, failpoint) as shop:
             yield shop
 
 
 @asynccontextmanager
-async def _opened(settings: Settings) -> AsyncIterator[Shop]:
+async def _opened(settings: Settings, failpoint: Failpoint | None) -> AsyncIterator[Shop]:
     database = await Database.open(settings.database)
+    if failpoint:
+        database = FailingDatabase(database, failpoint.reached)
     try:
-        policies = await Policies.load(
-            settings.shopdesk_prompts,
-            PolicyVersions(database),
-            at=datetime.now(UTC),
-            language=settings.shopdesk_language,
-        )
+        policies = policies_of(settings, PolicyVersions(database))
+        await policies.open()
         model = model_of(settings, policies)
+        if failpoint:
+            model = FailingModel(model, failpoint.reached)
         try:
-            links = link_hosts(policies.prompts, settings.shopdesk_link_hosts)
             timezone = ZoneInfo(settings.shopdesk_timezone)
             yield Shop(
                 settings=settings,
@@ -272,7 +253,7 @@ async def _opened(settings: Settings) -> AsyncIterator[Shop]:
                 bookmarks=partial(StoredBookmarks, database),
                 policies=policies,
                 model=model,
-                links=links,
+                failpoint=failpoint,
             )
         finally:
             await model.close()
@@ -280,7 +261,7 @@ async def _opened(settings: Settings) -> AsyncIterator[Shop]:
         await database.close()
 
 
-def model_of(settings: Settings, policies: Policies) -> ChatModel:
+def model_of(settings: Settings, policies: LivePolicies) -> ChatModel:
     """The model that the settings name. Raises `SettingsError` when its key is missing."""
     provider, _, name = settings.model.partition(":")
     if provider == "offline":
@@ -310,8 +291,8 @@ def platforms_of(shop: Shop, readiness: Readiness) -> list[ChatPlatform]:
                 staff_role_id=settings.discord_staff_role_id,
                 api_url=settings.discord_api_url,
                 gateway_url=settings.discord_gateway_url,
-                descriptions=command_descriptions(shop.policies, _STAFF_COMMANDS),
-                may_link=shop.links.allow,
+                descriptions=command_descriptions(shop.policies.current(), _STAFF_COMMANDS),
+                may_link=shop.policies.may_link,
                 sentence=shop.policies.sentence,
                 bookmarks=shop.bookmarks("discord"),
             )
@@ -327,8 +308,8 @@ def platforms_of(shop: Shop, readiness: Readiness) -> list[ChatPlatform]:
                 greeting=lambda language: shop.policies.sentence("greeting", language),
                 readiness=readiness,
                 extra_routes=[webhook] if webhook else [],
-                shop_name=shop.policies.sentence("shop_name"),
-                link_hosts=shop.links.names,
+                shop_name=lambda: shop.policies.sentence("shop_name"),
+                link_hosts=shop.policies.linked_hosts,
             )
         )
     elif webhook:
@@ -349,10 +330,10 @@ def telegram_of(shop: Shop) -> TelegramPlatform | None:
         token=settings.telegram_bot_token.get_secret_value(),
         api_url=settings.telegram_api_url,
         proxy_url=_secret(settings.telegram_proxy_url),
-        commands=command_descriptions(shop.policies, _CUSTOMER_COMMANDS),
+        commands=command_descriptions(shop.policies.current(), _CUSTOMER_COMMANDS),
         calls_per_second=settings.telegram_calls_per_second,
         drafts=settings.telegram_stream == "draft",
-        may_link=shop.links.allow,
+        may_link=shop.policies.may_link,
         webhook=Webhook(url, _secret(settings.telegram_webhook_secret)) if url else None,
     )
 
@@ -369,7 +350,7 @@ def what_is_off(shop: Shop) -> list[str]:
     """A line for each part that is off, with the setting that turns it on, and one for the model."""
     settings = shop.settings
     lines = [_line("model", "on" if shop.model.name != "offline" else "off", _model_words(shop.model))]
-    lines.append(_line("policies", "on", f"version {short(shop.policies.version)} from {settings.shopdesk_prompts}"))
+    lines.append(_line("policies", "on", _policy_words(shop.policies.current())))
     if settings.telegram_bot_token is None:
         lines.append(_line("telegram", "off", "TELEGRAM_BOT_TOKEN is empty"))
     if settings.discord_bot_token is None:
@@ -381,6 +362,10 @@ def what_is_off(shop: Shop) -> list[str]:
     if settings.web_address is None:
         lines.append(_line("web", "off", "SHOPDESK_WEB is off"))
     return lines
+
+
+def _policy_words(policies: Policies) -> str:
+    return f"version {short(policies.version)}: {len(policies.prompts.policies)} policies"
 
 
 def _model_words(model: ChatModel) -> str:

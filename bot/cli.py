@@ -24,6 +24,8 @@ from bot.checks import CheckResult, State
 from bot.errors import SettingsError, ShopdeskError
 from bot.init import Connections, Init, Terminal
 from bot.logs import secrets_of, set_up_logging
+from bot.policy_commands.search import add_search
+from bot.policy_commands.words import policy_commands
 from bot.settings import Settings, read_settings
 from bot.stats import page, since_of, values
 from bot.storage.backup import Listed, Saved
@@ -115,6 +117,9 @@ def command(program: Program) -> typer.Typer:
 
     _add_stats(app, program)
     _add_backups(app, program)
+    policies = policy_commands(leave=_leave, settings=_quiet_settings)
+    add_search(policies, leave=_leave, settings=_quiet_settings)
+    app.add_typer(policies, name="policies")
     return app
 
 

@@ -6,49 +6,68 @@ from adapters.discord.check import check_discord
 from adapters.telegram.check import check_telegram
 from adapters.web.check import check_web
 from bot.checks import CheckResult
-from bot.errors import PromptsError, ShopdeskError
-from bot.init import Connections
+from bot.errors import PromptsError, ShopdeskError, StorageError, StorageInUse
 from bot.llm.anthropic.check import check_anthropic
 from bot.policies.check import read_prompts
+from bot.policies.standing import Standing
 from bot.policies.version import version_of
+from bot.policy_commands.seen import standing_of, versions_in
 from bot.settings import Settings
 from bot.storage.database import Database
-
-CONNECTIONS = Connections(telegram=check_telegram, discord=check_discord, anthropic=check_anthropic)
+from bot.storage.lock import locked
 
 
 async def check(settings: Settings) -> tuple[CheckResult, ...]:
     """Try everything that is configured, all at once; nothing is sent to a customer and nothing is changed."""
-    return tuple(
-        await asyncio.gather(
-            _check_storage(settings),
-            _check_prompts(settings),
-            _check_model(settings),
-            _check_telegram(settings),
-            _check_discord(settings),
-            _check_web(settings),
-        )
+    own, *others = await asyncio.gather(
+        _check_own(settings),
+        _check_model(settings),
+        _check_telegram(settings),
+        _check_discord(settings),
+        _check_web(settings),
     )
+    return (*own, *others)
+
+
+async def _check_own(settings: Settings) -> tuple[CheckResult, CheckResult]:
+    storage = await _check_storage(settings)
+    return storage, await _check_prompts(settings, is_readable=storage.state == "ok")
 
 
 async def _check_storage(settings: Settings) -> CheckResult:
     path = settings.database
     try:
-        database = await Database.open(path)
-        await database.close()
+        with locked(path):
+            database = await Database.open(path)
+            await database.close()
+    except StorageInUse:
+        words = f"{path} is served by the program that runs"
+        return CheckResult("storage", "ok", words, data={"path": str(path)})
     except ShopdeskError as exc:
         return CheckResult("storage", "failed", str(exc))
     return CheckResult("storage", "ok", f"{path} can be written", data={"path": str(path)})
 
 
-async def _check_prompts(settings: Settings) -> CheckResult:
+async def _check_prompts(settings: Settings, *, is_readable: bool) -> CheckResult:
     try:
         prompts = await asyncio.to_thread(read_prompts, settings.shopdesk_prompts, language=settings.shopdesk_language)
     except PromptsError as exc:
         return CheckResult("prompts", "failed", str(exc), "Correct these lines; nothing goes live before.")
     counts = {"policies": len(prompts.policies), "sections": len(prompts.sections)}
     words = f"{counts['policies']} policies with {counts['sections']} sections"
-    return CheckResult("prompts", "ok", words, data={**counts, "version": version_of(prompts.files)})
+    data: dict[str, str | int | float | bool | None] = {**counts, "version": version_of(prompts.files)}
+    found = await _standing(settings) if is_readable else None
+    if found and found.live and (difference := found.words()):
+        return CheckResult("prompts", "warning", difference, "`shopdesk policies diff` shows it.", data)
+    return CheckResult("prompts", "ok", f"{words}, as they are live" if found and found.live else words, data=data)
+
+
+async def _standing(settings: Settings) -> Standing | None:
+    try:
+        async with versions_in(settings) as versions:
+            return await standing_of(settings, versions) if versions else None
+    except StorageError:  # the row of the storage says it, or the program that runs is an older one
+        return None
 
 
 async def _check_model(settings: Settings) -> CheckResult:

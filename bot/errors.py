@@ -4,7 +4,9 @@
     ├── SettingsError           the operator must change a setting: one sentence says which
     ├── PromptsError            a file in prompts/ is wrong: file, line, reason, fix
     ├── StorageError            the database cannot be used: one sentence
-    │   └── StorageFull         no room on the disk: try again when there is
+    │   ├── StorageFull         no room on the disk: try again when there is
+    │   └── StorageInUse        another program serves the database: ask that one, or end it
+    ├── ControlError            the program that runs was not reached, or did not do what it was asked
     ├── PlatformError
     │   ├── RateLimited         wait `retry_after` seconds, then call again
     │   ├── RecipientGone       nobody reads here any more: end quietly
@@ -60,6 +62,14 @@ class StorageError(ShopdeskError):
 
 class StorageFull(StorageError):
     """There is no room on the disk."""
+
+
+class StorageInUse(StorageError):
+    """Another program serves the database."""
+
+
+class ControlError(ShopdeskError):
+    """The program that runs was not reached, or did not do what it was asked to do."""
 
 
 class PlatformError(ShopdeskError):

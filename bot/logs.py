@@ -29,6 +29,7 @@ _TALKERS = (
     "uvicorn",
     "uvicorn.access",
     "uvicorn.error",
+    "watchfiles",
 )
 _OURS = ("bot", "adapters")
 # Warns at each start of a client that asks for few intents, which a check does on purpose.

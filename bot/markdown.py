@@ -10,6 +10,7 @@ import regex
 _OPTIONS = pyromark.Options.ENABLE_TABLES | pyromark.Options.ENABLE_STRIKETHROUGH | pyromark.Options.ENABLE_TASKLISTS
 _LINE_BREAK = regex.compile(r"<br\s*/?>", regex.IGNORECASE)
 _BLANK_LINE_BEFORE = regex.compile(rb"\n[ \t>]*\n[ \t>]*\Z")
+_PIPE = regex.compile(r"(?<!\\)\|")
 _LANGUAGE = regex.compile(r"[\w+#.-]{1,32}")
 
 
@@ -35,6 +36,34 @@ def line_breaks_before(source: bytes, start: int) -> int:
 
 
 def _events(source: str) -> Iterator[Event]:
+    """A parser's events. Of a table's row that has more cells than the head the parser drops the rest: here it
+    goes along with the last cell, as it stands."""
+    columns = 0
+    cell: Event | None = None
+    data = source.encode() if "|" in source else b""
+    for event in _parsed(source):
+        if cell is not None:
+            if event.kind == "End" and event.name == "TableRow" and (rest := _too_many(data, event, columns)):
+                yield Event("Text", "", rest, event.start, event.end)
+            yield cell
+            cell = None
+        if event.kind == "Start" and event.name == "Table":
+            columns = len(event.value)
+        if event.kind == "End" and event.name == "TableCell":
+            cell = event
+        else:
+            yield event
+
+
+def _too_many(data: bytes, row: Event, columns: int) -> str:
+    line = data[row.start : row.end].split(b"\n", 1)[0].decode(errors="ignore").strip()
+    found = [match.start() for match in _PIPE.finditer(line, 1)]
+    if len(found) < columns or found[columns - 1] == len(line) - 1:
+        return ""
+    return " " + line[found[columns - 1] :].removesuffix("|" if found[-1] == len(line) - 1 else "").rstrip()
+
+
+def _parsed(source: str) -> Iterator[Event]:
     events: Iterable[tuple[Any, Any]] = pyromark.events_with_range(source, options=_OPTIONS)
     for event, place in events:
         start, end = place["start"], place["end"]

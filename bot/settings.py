@@ -68,6 +68,7 @@ class Settings(BaseSettings):
     shopdesk_data: Path = Path("data")
     shopdesk_backup_keep: int = Field(default=7, ge=0, le=1000)
     shopdesk_prompts: Path = Path("prompts")
+    shopdesk_policies: Literal["auto", "manual"] = "auto"
     shopdesk_web: str = "127.0.0.1:8080"
     shopdesk_language: Literal["vi", "en"] = "vi"
     shopdesk_link_hosts: Names = ()
@@ -77,6 +78,9 @@ class Settings(BaseSettings):
     shopdesk_stale_after: str = "6h"
     shopdesk_burst_wait: float = Field(default=0.7, ge=0, le=10, allow_inf_nan=False)
     shopdesk_log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    failpoint: str | None = None
+    """For tests: the step at which the program kills itself, see `bot.failpoints`."""
 
     @model_validator(mode="before")
     @classmethod

@@ -17,7 +17,11 @@ _WORDS = """
 _ODD = (
     "299.000đ", "20%", "$5", "a_b_c", "2 * 3", "R&D", "C#", "C++", "~5", "#1", "@lan", "x<y", "a|b", "[1]", "(2)",
     "50–60kg", "“trích”", "…", "AT&T;", "snake_case_name", "a~b", "100 %", "1)", "=>", "C&A",
-    "**", "5*6*7", "in**tro**duction", "un*frig*able",
+    "**", "5*6*7", "in**tro**duction", "un*frig*able", "$5 and $10", "a | b", "|", "||ẩn||", "**Lưu ý:**nhé",
+    "shop.vn", "www.shop.example", "lan@shop.example", "shop.example/a_b", "a\u00a0b", "a\tb", "hai  cách", "&", "<3",
+    "=)", ":)", "^^", "*Giá", "giá*", "_lưu", "`", "[", "]", "(*)", "\u2028", "…**", "3.5", "-", "+", "#", "=", ">",
+    "@everyone", "@here", "<@1>", "<@&2>", "<#1>", "<t:0>", "<t:0:R>", ":smile:", "<:x:1>", "</hỏi:1>", "-#", ">>>",
+    "x" * 120, "Đ" * 90, "dài_" * 30, "**注意：**请", "これは**重要**です", "*强调*的",
 )  # fmt: skip
 _UNICODE = """
     👨‍👩‍👧‍👦 🏳️‍🌈 🇻🇳 👍🏽 ❤️ 1️⃣ 👩🏽‍💻 🏴󠁧󠁢󠁥󠁮󠁧󠁿 مرحبا بالعالم שלום ไทย 日本語
@@ -28,6 +32,8 @@ _ADDRESSES = (
     "https://shop.example/doi-tra", "https://shop.example/a_b_c?x=1&y=2", "https://shop.example/b_(c)",
     "https://evil.test/x", "http://shop.example", "mailto:lan@shop.example", "tel:19000000", "/doi-tra", "#muc",
     "https://shop.example/*a*", "https://shop.example/~lan", "javascript:alert(1)", "https://cửa-hàng.example/ắ",
+    "https://shop.example/ảnh_(đẹp)_1", f"https://shop.example/{'a/' * 120}", "https://shop.example/a|b", "", "<>",
+    "https://shop.example/a(b(c))d", "https://evil.test/__init__", "https://shop.example/?q=**x**",
 )  # fmt: skip
 _INFOS = ("", "py", "python", "js linenos", "text", "c++", "đường", "sh {1,3}", "a-b.c")
 _HTML = (
@@ -38,7 +44,24 @@ _HTML = (
     '<a href="https://evil.test">x</a>',
     "<script>x</script>",
     "</p>",
+    "<b>",
+    "</b>",
+    "<i>nghiêng</i>",
+    "<tg-spoiler>ẩn</tg-spoiler>",
+    '<span class="tg-spoiler">*ẩn*</span>',
+    "<u>**x**</u>",
+    "<tg-emoji emoji-id='1'>👍</tg-emoji>",
+    "<img src=x onerror=alert(1)>",
+    "<a\nhref='x'>",
+    "<?php x ?>",
+    "<![CDATA[*x*]]>",
+    "<!DOCTYPE html>",
 )
+_MATH = (
+    "$x$", "$a_1 + b_1$", "$$\\frac{a}{b}$$", "\\(x^2\\)", "\\[a*b*c\\]", "$5 và $10", "\\begin{x}",
+    "$\\sum_{i=1}^n i*j$",
+)  # fmt: skip
+_PIPE = regex.compile(r"(?<!\\)\|")
 _DEBRIS = (
     "*", "**", "***", "_", "__", "~~", "~", "`", "``", "```", "[", "](", "]", "![", "<", ">", "|", "#", "-", "1.", "\\",
     "&", "(", ")", "\n", "\n\n", "    ", "\t", "---", "===", "|---|", "~~~", "[^1]", "[x]: ", "$$", "\u200d", "\ufe0f",
@@ -73,7 +96,8 @@ class Writer:
 
     def document(self, count: int) -> str:
         """What a model may write."""
-        return self._dice.choice(("\n\n", "\n\n", "\n\n\n")).join(self.block(0) for _ in range(count))
+        text = self._dice.choice(("\n\n", "\n\n", "\n\n\n", "\n", " \n\n")).join(self.block(0) for _ in range(count))
+        return text.replace("\n", "\r\n") if self._dice.random() < 0.03 else text
 
     # Blocks
 
@@ -88,10 +112,10 @@ class Writer:
     def _paragraph(self) -> str:
         ends = ("\n", "\n", "  \n", "\\\n")
         lines = [self.inline() for _ in range(self._dice.choice((1, 1, 1, 2, 3)))]
-        text = lines[0]
+        text = self._dice.choice(("", "", "", "", "", "", "", "", "-# ", ">>> ")) + lines[0]
         for line in lines[1:]:
-            text += self._dice.choice(ends) + line
-        return text
+            text += self._dice.choice(ends) + self._dice.choice(("", "", "", "", " ", "   ")) + line
+        return text + self._dice.choice(("", "", "", "", " ", "  ", "\\", "\t"))
 
     def _heading(self) -> str:
         level = "#" * self._dice.randint(1, 6)
@@ -129,10 +153,13 @@ class Writer:
 
     def _row(self, columns: int) -> str:
         ragged = max(1, columns - self._dice.choice((0, 0, 0, 0, 1)))
+        made = ("", "a \\| b", "`x \\| y`", "`x | y`", "a|b", "\\\\| x", "<br>")
         cells = (
-            self._dice.choice((self.words(2), self.words(2), self.inline(1), "", "a \\| b")) for _ in range(ragged)
+            self._dice.choice((self.words(2), self.words(2), self.inline(1), self._dice.choice(made)))
+            for _ in range(ragged)
         )
-        row = " | ".join(regex.sub(r"(?<!\\)\|", r"\|", cell).replace("\n", " ") for cell in cells)
+        escape = self._dice.random() < 0.8
+        row = " | ".join((_PIPE.sub(r"\|", cell) if escape else cell).replace("\n", " ") for cell in cells)
         return self._dice.choice((f"| {row} |", f"| {row} |", f"| {row}", row))
 
     def _rule(self) -> str:
@@ -147,6 +174,11 @@ class Writer:
             f"<p>{self.words()}</p>",
             f"<div>{self.words()}</div>\n{self.words()}",
             f"{self.words()}\n<b>{self.words()}</b>",
+            f"<details><summary>{self.words()}</summary>\n\n{self.inline()}\n\n</details>",
+            f"<table>\n<tr><td>{self.words()}</td></tr>\n</table>",
+            "<pre>\n**x**\n\n*y*\n</pre>",
+            f"<b>{self.words()}</b>\n{self.inline()}",
+            "<?x\n?>",
         )
         return self._dice.choice(made) + "\n"
 
@@ -155,6 +187,10 @@ class Writer:
         label, url = f"nhãn {self._labels}", self._dice.choice(_ADDRESSES)
         used = self._dice.choice((f"[{self.words(2)}][{label}]", f"[{label}][]", f"[{label}]", "[^1] chú thích", ""))
         title = self._dice.choice(("", ' "Tên"'))
+        if self._dice.random() < 0.3:
+            return f"{self.words()}[^{self._labels}]\n\n[^{self._labels}]: {self.inline()}"
+        if self._dice.random() < 0.3:
+            return f"[{label}]: {url}{title}\n\n{used}"
         return f"{used}\n\n[{label}]: {url}{title}"
 
     def _list(self, depth: int) -> str:
@@ -230,7 +266,16 @@ class Writer:
     def _other(self) -> str:
         escaped = "\\" + self._dice.choice("*_~`[]<>|#-+.!\\&")
         return self._dice.choice(
-            (escaped, escaped, self._dice.choice(_ENTITIES), self._dice.choice(_HTML), "[^1]", "$x$", "||ẩn||")
+            (
+                escaped,
+                escaped,
+                self._dice.choice(_ENTITIES),
+                self._dice.choice(_HTML),
+                "[^1]",
+                "||ẩn||",
+                "||**ẩn**||",
+                *_MATH,
+            )
         )
 
     # Broken

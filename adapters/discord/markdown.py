@@ -21,6 +21,8 @@ _SPECIAL = regex.compile(
 _BLOCK_START = regex.compile(r"(?m)^([ ]*)(?:(\d+)(?=\.(?:\s|$))|(?=[#>-]))")
 # Anything else behind the backticks is the first line of the code.
 _LANGUAGE = regex.compile(r"[A-Za-z0-9_+.#-]+")
+# Discord finds the end of an address that has such brackets at the wrong one.
+_NESTED = regex.compile(r"\([^)]*\(|\)[^(]*\)|^[^(]*\)|\([^)]*$")
 _MARKERS = {"Strong": "**", "Emphasis": "*", "Strikethrough": "~~"}
 _RULE = "———"
 _WIDEST = 100
@@ -37,6 +39,9 @@ def to_discord(text: str, may_link: Callable[[str], bool] = lambda url: True) ->
     for event in events:
         writer.take(event)
     shown = writer.text().strip("\n").rstrip()
+    while shown.endswith("\n>"):
+        # A quote without words: nothing is left of it but its mark.
+        shown = shown[:-2].rstrip()
     return _escaped(text.strip()) if is_blank(shown) and not is_blank(text) else shown
 
 
@@ -255,6 +260,11 @@ class _Writer:
 
     def _put(self, text: str) -> None:
         """Discord's Markdown, under all that was waiting for words."""
+        if self._is_heading and self._lead.endswith("# "):
+            # Nor is white space a word of a heading to Discord.
+            text = text.lstrip()
+            if not text:
+                return
         if self._gap or self._lead or not self._parts:
             quote = "> " if self._quotes else ""
             blank = f"\n{quote}" if self._is_quoted else "\n"
@@ -329,6 +339,8 @@ def _linked(label: Sequence[str], url: str) -> Iterator[str]:
     stripped = words.lstrip()
     yield words[: len(words) - len(stripped)]
     target = f"<{_bare(url)}>" if regex.search(r"[()]", url) else _bare(url)
+    if _NESTED.search(url):
+        target = _bare(url).replace("(", "%28").replace(")", "%29")
     yield f"[{stripped.rstrip()}]({target})"
     yield stripped[len(stripped.rstrip()) :]
 

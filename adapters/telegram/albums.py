@@ -1,8 +1,7 @@
 """Which albums in groups are for the bot: the words that say so are in one part, the other parts have none."""
 
 from collections import OrderedDict
-
-from telegram import Message
+from collections.abc import Mapping
 
 from bot.chat import InboundMessage
 
@@ -24,6 +23,8 @@ class Albums:
         if len(self._known) > self._capacity:
             self._known.popitem(last=False)
 
-    def include(self, message: Message | None) -> bool:
-        """Whether this message is a part of an album that is for the bot."""
-        return message is not None and (str(message.chat.id), message.media_group_id) in self._known
+    def include(self, message: object) -> bool:
+        """Whether this message, as it came, is a part of an album that is for the bot."""
+        chat = message.get("chat") if isinstance(message, Mapping) else None
+        album = message.get("media_group_id") if isinstance(message, Mapping) else None
+        return isinstance(album, str) and isinstance(chat, Mapping) and (str(chat.get("id")), album) in self._known

@@ -1,19 +1,44 @@
-"""What Telegram delivers, as the words of `bot.chat`: pure functions of one update."""
+"""What Telegram delivers, as the words of `bot.chat`: pure functions of one update, as it came."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, get_args
 
 import regex
-from telegram import Message, MessageEntity, PhotoSize, Update
 
+from adapters.telegram.fields import (
+    Json,
+    Malformed,
+    coordinate,
+    moment,
+    must_flag,
+    must_number,
+    must_part,
+    must_text,
+    number,
+    part,
+    parts,
+    text,
+)
 from bot.chat import Address, Attachment, AttachmentKind, Command, InboundMessage
 from bot.text import clean, is_blank, one_line
 
 # The largest edge that a model looks at; what is larger costs time and shows it nothing more.
 LARGEST_USEFUL_EDGE = 1568
 IMAGES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
+_KINDS: Mapping[str, tuple[AttachmentKind, str]] = MappingProxyType(
+    {
+        "voice": ("voice", "audio/ogg"),
+        "audio": ("audio", "audio/mpeg"),
+        "video": ("video", "video/mp4"),
+        "video_note": ("video", "video/mp4"),
+        "sticker": ("sticker", "image/webp"),
+    }
+)
+_FILES = frozenset({"photo", "animation", "document", *_KINDS})
+_OTHERS = ("venue", "location", "contact", "poll", "dice", "story", "game", "paid_media", "checklist")
 _COMMANDS: frozenset[str] = frozenset(get_args(Command))
 _COMMAND = regex.compile(r"/([A-Za-z0-9_]{1,64})(?:@([A-Za-z0-9_]{1,64}))?(?=\s|$)")
 
@@ -27,22 +52,25 @@ class Me:
     reads_all: bool = False
 
 
-def inbound(update: Update, me: Me, *, platform: str, addressed: bool = False) -> InboundMessage | None:
+def inbound(update: Json, me: Me, *, platform: str, addressed: bool = False) -> InboundMessage | None:
     """The message of a person to the bot, or None for anything else that an update can hold.
 
     In groups only what addresses the bot is for it: a mention, a reply to it, a command with its name; or
-    what is known to be `addressed`, as the rest of an album is.
+    what is known to be `addressed`, as the rest of an album is. Raises `Malformed`.
     """
-    message = update.message or update.edited_message
-    if message is None or not _is_from_person(message):
+    message = part(update, "message") or part(update, "edited_message")
+    if message is None:
         return None
-    edited = update.message is None
-    in_group = message.chat.type in ("group", "supergroup")
-    if not in_group and message.chat.type != "private":
+    # What is not even a message is for the operator to see, whoever it may be from.
+    edited, kind = not update.get("message"), must_text(must_part(message, "chat"), "type")
+    must_number(message, "message_id")
+    if not _is_from_person(message):
+        return None
+    in_group = kind in ("group", "supergroup")
+    if not in_group and kind != "private":
         return None
     found = _attachment(message)
-    raw = message.text if message.text is not None else message.caption
-    if found is None and raw is None:
+    if found is None and _said(message) is None:
         return None
     # A live location is "edited" every few seconds; nobody wrote anything.
     if edited and found is not None and found.kind == "location":
@@ -77,31 +105,35 @@ class _Words:
     command: Command | None = None
 
 
-def _is_from_person(message: Message) -> bool:
-    sender = message.from_user
-    return sender is not None and not sender.is_bot and not message.is_automatic_forward
+def _is_from_person(message: Json) -> bool:
+    sender = part(message, "from")
+    return sender is not None and not must_flag(sender, "is_bot") and not message.get("is_automatic_forward")
 
 
-def _words(message: Message, me: Me, *, in_group: bool, addressed: bool) -> _Words | None:
+def _said(message: Json) -> str | None:
+    words = text(message, "text")
+    return words if words is not None else text(message, "caption")
+
+
+def _words(message: Json, me: Me, *, in_group: bool, addressed: bool) -> _Words | None:
     """What was said, without the bot's name; None when it was not said to the bot."""
-    text = message.text if message.text is not None else message.caption or ""
-    entities = message.entities if message.text is not None else message.caption_entities
+    said = _said(message) or ""
     addressed = addressed or not in_group or _replies_to(message, me)
-    name = me.username.casefold()
-    if match := _COMMAND.match(text):
+    if match := _COMMAND.match(said):
         word, to = match[1], (match[2] or "").casefold()
-        if in_group and to and to != name:
+        if in_group and to and to != me.username.casefold():
             return None
         if not to and not addressed:
             return None
-        rest = text[match.end() :].strip()
+        rest = said[match.end() :].strip()
         if word.casefold() in _COMMANDS:
             return _Words(clean(rest), _command(word.casefold()))
-        return _Words(clean(f"/{word} {rest}".strip() if to else text))
+        return _Words(clean(f"/{word} {rest}".strip() if to else said))
     if in_group:
-        text, mentioned = _without_mention(text, entities, me)
+        kind = "entities" if message.get("text") is not None else "caption_entities"
+        said, mentioned = _without_mention(said, parts(message, kind), me)
         addressed = addressed or mentioned
-    return _Words(clean(text)) if addressed else None
+    return _Words(clean(said)) if addressed else None
 
 
 def _command(word: str) -> Command | None:
@@ -111,22 +143,25 @@ def _command(word: str) -> Command | None:
     return None
 
 
-def _replies_to(message: Message, me: Me) -> bool:
-    earlier = message.reply_to_message
+def _replies_to(message: Json, me: Me) -> bool:
+    earlier = part(message, "reply_to_message")
     # In a topic every message hangs on the service message that opened it, which may be the bot's.
-    if earlier is None or earlier.forum_topic_created is not None:
+    if earlier is None or earlier.get("forum_topic_created") is not None:
         return False
-    return earlier.from_user is not None and earlier.from_user.id == me.user_id
+    sender = part(earlier, "from")
+    return sender is not None and sender.get("id") == me.user_id
 
 
-def _without_mention(text: str, entities: Sequence[MessageEntity], me: Me) -> tuple[str, bool]:
-    units = text.encode("utf-16-le", "surrogatepass")
+def _without_mention(said: str, entities: Sequence[Json], me: Me) -> tuple[str, bool]:
+    units = said.encode("utf-16-le", "surrogatepass")
     mentioned = False
-    for entity in sorted(entities, key=lambda entity: -entity.offset):
-        start, end = 2 * entity.offset, 2 * (entity.offset + entity.length)
+    spans = [(must_number(entity, "offset"), must_number(entity, "length"), entity) for entity in entities]
+    for offset, length, entity in sorted(spans, key=lambda span: -span[0]):
+        start, end = 2 * offset, 2 * (offset + length)
         named = units[start:end].decode("utf-16-le", "replace").casefold()
-        by_name = entity.type == MessageEntity.MENTION and named == f"@{me.username.casefold()}"
-        by_id = entity.type == MessageEntity.TEXT_MENTION and entity.user is not None and entity.user.id == me.user_id
+        by_name = entity.get("type") == "mention" and named == f"@{me.username.casefold()}"
+        user = part(entity, "user")
+        by_id = entity.get("type") == "text_mention" and user is not None and user.get("id") == me.user_id
         if by_name or by_id:
             mentioned = True
             units = units[:start] + units[end:]
@@ -135,26 +170,34 @@ def _without_mention(text: str, entities: Sequence[MessageEntity], me: Me) -> tu
 
 
 def _built(
-    message: Message, words: _Words, found: Attachment | None, *, edited: bool, in_group: bool, platform: str
+    message: Json, words: _Words, found: Attachment | None, *, edited: bool, in_group: bool, platform: str
 ) -> InboundMessage:
-    chat, sender = message.chat, message.from_user
-    assert sender is not None
-    thread = str(message.message_thread_id) if message.is_topic_message and message.message_thread_id else None
+    chat_id, message_id = must_number(must_part(message, "chat"), "id"), must_number(message, "message_id")
+    sender = must_part(message, "from")
+    sender_id, language = must_number(sender, "id"), text(sender, "language_code")
+    thread = number(message, "message_thread_id") if message.get("is_topic_message") else None
+    sent_at = (moment(message, "edit_date") if edited else None) or moment(message, "date")
+    if sent_at is None:
+        raise Malformed("date is missing")
     return InboundMessage(
-        message_id=f"{chat.id}:{message.message_id}",
-        address=Address(platform, str(chat.id), thread),
-        sender_id=str(sender.id),
-        sender_name=_name(sender.full_name, sender.username, sender.id),
+        message_id=f"{chat_id}:{message_id}",
+        address=Address(platform, str(chat_id), str(thread) if thread else None),
+        sender_id=str(sender_id),
+        sender_name=_name(_full_name(sender), text(sender, "username"), sender_id),
         text=words.text,
-        sent_at=(message.edit_date if edited else None) or message.date,
+        sent_at=sent_at,
         attachments=() if found is None else (found,),
         command=words.command,
         edited=edited,
         quoted=_quoted(message),
-        album_id=message.media_group_id,
-        reply_to=str(message.message_id) if in_group else None,
-        language=one_line(clean(sender.language_code), 16) if sender.language_code else None,
+        album_id=text(message, "media_group_id"),
+        reply_to=str(message_id) if in_group else None,
+        language=one_line(clean(language), 16) if language else None,
     )
+
+
+def _full_name(person: Json) -> str:
+    return f"{must_text(person, 'first_name')} {text(person, 'last_name') or ''}"
 
 
 def _name(full_name: str, username: str | None, user_id: int) -> str:
@@ -165,58 +208,55 @@ def _name(full_name: str, username: str | None, user_id: int) -> str:
     return str(user_id)
 
 
-def _quoted(message: Message) -> str:
-    if message.quote is not None and message.quote.text:
-        return clean(message.quote.text)
-    earlier = message.reply_to_message
-    return clean(earlier.text or earlier.caption or "") if earlier is not None else ""
+def _quoted(message: Json) -> str:
+    quote, earlier = part(message, "quote"), part(message, "reply_to_message")
+    if quote is not None and (quoted := text(quote, "text")):
+        return clean(quoted)
+    return clean(text(earlier, "text") or text(earlier, "caption") or "") if earlier is not None else ""
 
 
-def _attachment(message: Message) -> Attachment | None:
+def _attachment(message: Json) -> Attachment | None:
     """What came with the message. An animation also has a document, so it comes first."""
-    if message.photo:
-        size = _fitting(message.photo)
-        return Attachment("photo", size.file_id, "image/jpeg", size=size.file_size)
-    if message.animation:
-        return _file("video", message.animation, "video/mp4")
-    if message.document:
-        is_image = message.document.mime_type in IMAGES
-        return _file("photo" if is_image else "file", message.document, "application/octet-stream")
-    if message.voice:
-        return _file("voice", message.voice, "audio/ogg")
-    if message.audio:
-        return _file("audio", message.audio, "audio/mpeg")
-    if message.video:
-        return _file("video", message.video, "video/mp4")
-    if message.video_note:
-        return _file("video", message.video_note, "video/mp4")
-    if message.sticker:
-        return _file("sticker", message.sticker, "image/webp")
+    if _FILES.isdisjoint(message):
+        return _without_file(message)
+    if photos := parts(message, "photo"):
+        size = _fitting(photos)
+        return Attachment("photo", must_text(size, "file_id"), "image/jpeg", size=number(size, "file_size"))
+    if animation := part(message, "animation"):
+        return _file("video", animation, "video/mp4")
+    if document := part(message, "document"):
+        is_image = text(document, "mime_type") in IMAGES
+        return _file("photo" if is_image else "file", document, "application/octet-stream")
+    for name, (kind, media_type) in _KINDS.items():
+        if file := part(message, name):
+            return _file(kind, file, media_type)
     return _without_file(message)
 
 
-def _without_file(message: Message) -> Attachment | None:
-    location = message.venue.location if message.venue else message.location
+def _without_file(message: Json) -> Attachment | None:
+    if all(message.get(name) is None for name in _OTHERS):
+        return None
+    venue = part(message, "venue")
+    location = part(venue or message, "location")
     if location is not None:
-        return Attachment("location", f"{location.latitude},{location.longitude}")
-    if message.contact is not None:
-        contact = message.contact
-        return Attachment("contact", "", name=one_line(clean(f"{contact.first_name} {contact.last_name or ''}")))
-    others = (message.poll, message.dice, message.story, message.game, message.paid_media, message.checklist)
-    return Attachment("other", "") if any(other is not None for other in others) else None
+        return Attachment("location", f"{coordinate(location, 'latitude')},{coordinate(location, 'longitude')}")
+    if contact := part(message, "contact"):
+        return Attachment("contact", "", name=one_line(clean(_full_name(contact))))
+    return Attachment("other", "")
 
 
-def _file(kind: AttachmentKind, file: object, media_type: str) -> Attachment:
+def _file(kind: AttachmentKind, file: Json, media_type: str) -> Attachment:
     return Attachment(
         kind,
-        str(getattr(file, "file_id", "")),
-        one_line(clean(getattr(file, "mime_type", None) or media_type), 100),
-        name=one_line(clean(getattr(file, "file_name", None) or "")),
-        size=getattr(file, "file_size", None),
+        must_text(file, "file_id"),
+        one_line(clean(text(file, "mime_type") or media_type), 100),
+        name=one_line(clean(text(file, "file_name") or "")),
+        size=number(file, "file_size"),
     )
 
 
-def _fitting(sizes: Sequence[PhotoSize]) -> PhotoSize:
-    ordered = sorted(sizes, key=lambda size: size.width * size.height)
-    useful = [size for size in ordered if max(size.width, size.height) <= LARGEST_USEFUL_EDGE]
-    return useful[-1] if useful else ordered[0]
+def _fitting(sizes: Sequence[Json]) -> Json:
+    edges = [(must_number(size, "width"), must_number(size, "height")) for size in sizes]
+    ordered = sorted(range(len(sizes)), key=lambda at: edges[at][0] * edges[at][1])
+    useful = [at for at in ordered if max(edges[at]) <= LARGEST_USEFUL_EDGE]
+    return sizes[useful[-1] if useful else ordered[0]]

@@ -7,10 +7,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from telegram import Bot, Update
-
 from adapters.telegram.albums import Albums
 from adapters.telegram.api import STOP_PRESSED, WANTED
+from adapters.telegram.fields import Malformed
 from adapters.telegram.inbound import Me, inbound, stop_pressed
 from bot.chat import InboundMessage, Receive, UnreadableUpdate
 from bot.errors import StorageError
@@ -38,14 +37,12 @@ class Intake:
     def __init__(
         self,
         *,
-        bot: Bot,
         me: Me,
         platform: str,
         receive: Receive,
         sleep: Sleep = asyncio.sleep,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._bot = bot
         self._me = me
         self._platform = platform
         self._receive = receive
@@ -64,35 +61,33 @@ class Intake:
         if not any(raw.get(name) for name in WANTED):
             return None
         try:
-            return self._inbound(Update.de_json(dict(raw), self._bot))
-        # The library's parser promises nothing about what it raises on objects that it does not know. No
-        # traceback: its last line may quote what somebody wrote, and the operator has the whole update.
+            return self._inbound(raw)
+        # A fault of ours in reading one update must not keep all those behind it from being read. No traceback:
+        # its last line may quote what somebody wrote, and the operator has the whole update.
         except Exception as exc:  # noqa: BLE001
-            log.warning("update %s cannot be read as a whole (%s)", update_id(raw), type(exc).__name__)
-            return self._essence(raw, f"{type(exc).__name__} while it was read")
+            log.warning("update %s cannot be read as a whole (%s)", number, _reason(exc))
+            return self._essence(raw, _reason(exc))
 
-    def _inbound(self, update: Update) -> InboundMessage | None:
-        part = self._albums.include(update.message or update.edited_message)
-        message = inbound(update, self._me, platform=self._platform, addressed=part)
+    def _inbound(self, raw: Mapping[str, Any]) -> InboundMessage | None:
+        addressed = self._albums.include(raw.get("message") or raw.get("edited_message"))
+        message = inbound(raw, self._me, platform=self._platform, addressed=addressed)
         if message is not None:
             self._albums.note(message)
         return message
 
     def _essence(self, raw: Mapping[str, Any], reason: str) -> Item | None:
-        """The words of a message that came with something that the library is too old for."""
+        """The words of a message that came with something that is not as we know it."""
         known = {
-            name: {key: value for key, value in raw[name].items() if key in _ESSENCE}
+            name: {key: value for key, value in message.items() if key in _ESSENCE}
             for name in WANTED
-            if isinstance(raw.get(name), Mapping)
+            if isinstance(message := raw.get(name), Mapping)
         }
         try:
-            update = Update.de_json({"update_id": raw["update_id"], **known}, self._bot)
-            message = self._inbound(update)
-            chat = update.effective_chat
+            message = self._inbound(known)
         except Exception as exc:  # noqa: BLE001
-            log.error("update %s is kept for the operator (%s)", update_id(raw), type(exc).__name__)
+            log.error("update %s is kept for the operator (%s)", update_id(raw), _reason(exc))
             return self._unreadable(raw, reason)
-        if message is not None or (chat is not None and chat.type != "private"):
+        if message is not None or _is_in_group(known):
             return message
         return self._unreadable(raw, reason)
 
@@ -153,6 +148,15 @@ def update_id(raw: object) -> int | None:
     """The number of an update; None when it has none."""
     value: Any = raw.get("update_id") if isinstance(raw, Mapping) else None
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _reason(exc: Exception) -> str:
+    return str(exc) if isinstance(exc, Malformed) else f"{type(exc).__name__} while it was read"
+
+
+def _is_in_group(update: Mapping[str, Mapping[str, Any]]) -> bool:
+    chats = [message.get("chat") for message in update.values()]
+    return any(isinstance(chat, Mapping) and chat.get("type") != "private" for chat in chats)
 
 
 def _is_album_part(raw: object) -> bool:

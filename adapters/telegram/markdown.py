@@ -13,7 +13,9 @@ from bot.markdown import Event, language_of, line_breaks_before, read, with_line
 from bot.text import is_blank, utf16_units
 
 # Telegram drops or replaces these on its side, which would move every entity behind them.
-_DROPPED = regex.compile("[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\u2028-\u202e]")
+_DROPPED = regex.compile("[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]")
+# Without them a line could be read as another one: they go when it is read.
+_DROPPED_LATER = regex.compile("[\u2028-\u202e]")
 _SURROGATE = regex.compile("[\ud800-\udfff]")
 _STYLES: dict[str, Kind] = {"Strong": "bold", "Emphasis": "italic"}
 _RULE = "———"
@@ -33,7 +35,7 @@ class Formatted:
 
 def plain(markdown: str) -> Formatted:
     """The text as it stands, for when its formatted form is refused."""
-    return Formatted(_tidy(markdown).replace("\t", "    ").strip())
+    return Formatted(_DROPPED_LATER.sub("", _tidy(markdown)).replace("\t", "    ").strip())
 
 
 def formatted(markdown: str, may_link: Callable[[str], bool] = is_link) -> Formatted:
@@ -192,6 +194,7 @@ class _Walk:
         self._gap = max(self._gap, line_breaks_before(self._source, start))
 
     def _write(self, text: str) -> None:
+        text = _DROPPED_LATER.sub("", text)
         if self._raw is not None:
             self._raw.append(text)
         elif self._cell is not None:

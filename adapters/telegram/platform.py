@@ -99,7 +99,7 @@ class TelegramPlatform:
         if self._proxy_fault:
             raise AccountRejected(f"TELEGRAM_PROXY_URL cannot be used: {self._proxy_fault}.")
         me = await self._connected()
-        self._intake = Intake(bot=self._bot, me=me, platform=self._name, receive=receive, sleep=self._sleep)
+        self._intake = Intake(me=me, platform=self._name, receive=receive, sleep=self._sleep)
         registering = asyncio.create_task(self._register_commands())
         try:
             ready(f"as @{me.username}")

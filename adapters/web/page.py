@@ -29,13 +29,19 @@ _TYPES = {".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
 class Page:
-    """The files of `page/`, read once. `greeting` gives the shop's first words in a language, `link_hosts` are
-    the hosts that an answer may link to."""
+    """The files of `page/`, read once. Asked anew for each visitor: the name of the shop, its first words in a
+    language (`greeting`), and the hosts that an answer may link to."""
 
-    def __init__(self, *, shop_name: str, greeting: Callable[[str], str], link_hosts: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        shop_name: Callable[[], str],
+        greeting: Callable[[str], str],
+        link_hosts: Callable[[], Iterable[str]] = tuple,
+    ) -> None:
         self._shop_name = shop_name
         self._greeting = greeting
-        self._link_hosts = json.dumps(sorted(link_hosts))
+        self._link_hosts = link_hosts
         folder = files("adapters.web") / "page"
         self._files = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
         self._tags = {name: f'"{hashlib.sha256(data).hexdigest()[:20]}"' for name, data in self._files.items()}
@@ -43,8 +49,9 @@ class Page:
     def index(self, request: Request) -> Response:
         """The page. What is filled in is escaped: a shop's name with markup in it stays text."""
         language = language_of(request)
-        words = {"shop": self._shop_name, "language": language, "initial": self._shop_name.strip()[:1].upper()}
-        words["link-hosts"] = self._link_hosts
+        name = self._shop_name()
+        words = {"shop": name, "language": language, "initial": name.strip()[:1].upper()}
+        words["link-hosts"] = json.dumps(sorted(self._link_hosts()))
         words |= {f"greeting-{each}": self._greeting(each) for each in LANGUAGES}
         text = self._files["index.html"].decode("utf-8")
         for name, value in words.items():

@@ -39,7 +39,7 @@ class WebPlatform:
 
     `transcript` reads what a visitor has seen so far, `greeting` gives the first words in a language,
     `readiness` says of every door "on" or why it is not, `link_hosts`
-    are those that an answer may link to (see `bot.links`). `extra_routes` are served beside the page's own.
+    names those that an answer may link to (see `bot.links`). `extra_routes` are served beside the page's own.
     `port` 0 takes any free port; `address` tells which.
     """
 
@@ -55,8 +55,8 @@ class WebPlatform:
         greeting: Callable[[str], str],
         readiness: Callable[[], Mapping[str, str]],
         extra_routes: Sequence[BaseRoute] = (),
-        shop_name: str = "Shopdesk",
-        link_hosts: Iterable[str] = (),
+        shop_name: Callable[[], str] = lambda: "Shopdesk",
+        link_hosts: Callable[[], Iterable[str]] = tuple,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         patience: Patience | None = None,

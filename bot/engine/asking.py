@@ -1,7 +1,7 @@
 """Asks a model about one turn, and hands its words on to the reply."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import datetime, tzinfo
@@ -88,7 +88,7 @@ class Asking:
     async def _request(self, turn: RunningTurn) -> ModelRequest:
         limits = self._limits
         past = await self._turns.history(turn.conversation)
-        find = partial(self._found, turn, query_of(turn.messages, past))
+        find = partial(self._found, turn, *query_of(turn.messages, past))
         sections = turn.policies.sources_for(turn.language, limits.section_tokens)
         if sections is None:
             sections = await find()
@@ -114,6 +114,7 @@ class Asking:
             notes=turn.notes,
         )
 
-    async def _found(self, turn: RunningTurn, query: str) -> tuple[Source, ...]:
-        found = await turn.policies.search(query, language=turn.language, limit=self._limits.sections_found)
-        return tuple(hit.section.source() for hit in found)
+    async def _found(self, turn: RunningTurn, query: str, before: Sequence[str]) -> tuple[Source, ...]:
+        limit = self._limits.sections_found
+        found = await turn.policies.search(query, language=turn.language, limit=limit, before=before)
+        return tuple(hit.section.source() for hit in found if hit.good)

@@ -34,13 +34,16 @@ _LONGEST_STORE_PAUSE = 4.0
 
 
 class Engine:
-    """Answers turns with a model's words and the shop's policies; one object serves all conversations."""
+    """Answers turns with a model's words and the shop's policies; one object serves all conversations.
+
+    `policies` gives the version that is live: a turn asks for it once, when it begins, and keeps it.
+    """
 
     def __init__(
         self,
         *,
         model: ChatModel,
-        policies: Policies,
+        policies: Callable[[], Policies],
         messages: Messages,
         turns: Turns,
         schedulers: Mapping[str, SendScheduler],
@@ -106,7 +109,7 @@ class Engine:
             return
         language = self._language(message.text, message.language, conversation.language)
         await self._tell(
-            message, self._policies.sentence("nothing_to_stop", language), key=f"stop-{message.message_id}"
+            message, self._policies().sentence("nothing_to_stop", language), key=f"stop-{message.message_id}"
         )
 
     async def delay(self, message: InboundMessage) -> None:
@@ -115,7 +118,7 @@ class Engine:
             return
         language = self._language(message.text, message.language, None)
         with suppress(RecipientGone):
-            await self._tell(message, self._policies.sentence("delayed", language), f"delay-{message.message_id}")
+            await self._tell(message, self._policies().sentence("delayed", language), f"delay-{message.message_id}")
 
     async def _tell(self, message: InboundMessage, sentence: str, key: str) -> None:
         """Say something that is no answer. Raises `RecipientGone`."""
@@ -146,7 +149,7 @@ class Engine:
             language=self._language(asked, last.language, conversation.language),
             asked=asked,
             words=words_of(messages),
-            policies=self._policies,
+            policies=self._policies(),
             reply=reply,
             scheduler=scheduler,
             received=asyncio.get_running_loop().time() - waited,
@@ -171,7 +174,8 @@ class Engine:
         return reply, scheduler
 
     def _language(self, words: str, hint: str | None, before: str | None) -> str:
-        return guess_language(words, hint, before or self._policies.language, self._policies.languages)
+        policies = self._policies()
+        return guess_language(words, hint, before or policies.language, policies.languages)
 
     def _sentence(self, key: str, turn: RunningTurn, **values: int) -> str:
         return turn.policies.sentence(key, turn.language, **values)

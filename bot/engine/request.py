@@ -11,7 +11,7 @@ from bot.storage.turns import PastTurn
 from bot.text import estimate_tokens, one_line
 
 _READABLE: frozenset[AttachmentKind] = frozenset({"photo"})
-_SHORT_QUESTION = 5
+_QUESTIONS_BEFORE = 2
 _SHORTEST_QUOTE = 12
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>|~#])")
 
@@ -52,15 +52,12 @@ def history_within(turns: Sequence[PastTurn], budget: int, *, asker: Role) -> tu
     return tuple(reversed(kept))
 
 
-def query_of(messages: Sequence[StoredMessage], turns: Sequence[PastTurn]) -> str:
-    """What is searched for: what was asked; for a short question also what names its topic, which is what it
-    quotes, or else the question before it."""
-    asked = asked_in(messages)
-    if len(asked.split()) >= _SHORT_QUESTION:
-        return asked
+def query_of(messages: Sequence[StoredMessage], turns: Sequence[PastTurn]) -> tuple[str, tuple[str, ...]]:
+    """What is searched for: what was asked; and what may name its topic, which is what it quotes, or else the
+    questions before it, oldest first."""
     topics = [stored.message.quoted for stored in messages if stored.message.quoted]
-    topics = topics or [turn.text for turn in turns if turn.role != "assistant"][-1:]
-    return "\n".join([asked, *topics])
+    topics = topics or [turn.text for turn in turns if turn.role != "assistant"][-_QUESTIONS_BEFORE:]
+    return asked_in(messages), tuple(topics)
 
 
 def sources_of(sections: Sequence[Source], cited: Iterable[str]) -> tuple[Source, ...]:

@@ -14,12 +14,13 @@ from bot.policies.prompts import Prompts, Section
 from bot.policies.read import read_folder
 from bot.policies.sections import cut
 from bot.policies.sentences import read_sentences
+from bot.policies.tables import SearchTables, read_tables
 from bot.text import clean, is_blank
 
 _NAME = regex.compile(r"[a-z0-9_-]{1,64}")
 _LANGUAGE = regex.compile(r"[a-z]{2,3}")
 _CONFLICT = regex.compile(r"(?:<{7}|>{7}|\|{7})(?: .*)?")
-_PLACES = "system.md, staff.md, policies/LANGUAGE/NAME.md and sentences/LANGUAGE.toml"
+_PLACES = "system.md, staff.md, search.toml, policies/LANGUAGE/NAME.md and sentences/LANGUAGE.toml"
 
 
 def read_prompts(folder: Path, *, language: str = "vi") -> Prompts:
@@ -28,6 +29,12 @@ def read_prompts(folder: Path, *, language: str = "vi") -> Prompts:
     Raises `PromptsError` with every problem; their files are named with the folder.
     """
     files, problems = read_folder(folder)
+    return checked(folder, files, problems, language=language)
+
+
+def checked(folder: Path, files: Mapping[str, str], unread: Iterable[Problem], *, language: str = "vi") -> Prompts:
+    """Check what `read_folder` found in a folder. Raises `PromptsError` as `read_prompts` does."""
+    problems = list(unread)
     prompts = None
     if files or not problems:
         try:
@@ -57,6 +64,7 @@ def check(files: Mapping[str, str], *, language: str = "vi", unread: Iterable[st
         sections=tuple(checker.sections),
         sentences=checker.sentences,
         files=dict(sorted(files.items())),
+        tables=checker.tables,
     )
 
 
@@ -65,6 +73,7 @@ class _Checker:
         self.prompts: dict[str, str] = {}
         self.sections: list[Section] = []
         self.sentences: dict[str, dict[str, str]] = {}
+        self.tables = SearchTables()
         self.problems: list[Problem] = []
         self.seen: set[str] = set()
 
@@ -74,6 +83,8 @@ class _Checker:
         match path.split("/"):
             case ["system.md" | "staff.md"]:
                 self.prompt(path, text, findings)
+            case ["search.toml"]:
+                self.tables = read_tables(text, findings) if _is_clean(text, findings) else self.tables
             case ["policies", language, name] if name.endswith(".md"):
                 if _is_named(language, _LANGUAGE, "vi", findings) and _is_named(name[:-3], _NAME, "returns", findings):
                     self.policy(language, name[:-3], text, findings)

@@ -1,18 +1,12 @@
-"""The policies that are live: read and checked, kept as a version, searchable, and in memory for every turn."""
+"""One version of the policies, in memory for every turn: its prompts, its sentences, and the search in it."""
 
-import asyncio
-from collections.abc import Iterable
-from datetime import datetime
-from pathlib import Path
-from typing import Self
+from collections.abc import Iterable, Sequence
 
 from bot.chat import Source
-from bot.policies.check import read_prompts
 from bot.policies.language import guess_language
 from bot.policies.prompts import Prompts, Section
-from bot.policies.search import Found, indexed, terms_of
-from bot.policies.version import version_of
-from bot.storage.policies import PolicyVersions
+from bot.policies.search import Found, Search
+from bot.policies.tables import common_tables
 from bot.text import estimate_tokens
 
 _SECTION_OVERHEAD_TOKENS = 12
@@ -22,41 +16,18 @@ _SECTION_OVERHEAD_TOKENS = 12
 class Policies:
     """One policy version. It never changes: a running reply keeps the one that it began with."""
 
-    def __init__(self, prompts: Prompts, version: str, versions: PolicyVersions, language: str) -> None:
+    def __init__(self, prompts: Prompts, version: str, language: str) -> None:
         self.prompts = prompts
         self.version = version
         self.language = language
         """The language that everything exists in, and in which the program speaks when it knows no better."""
         self.languages: tuple[str, ...] = (language, *sorted(prompts.sentences.keys() - {language}))
         """Those the program has sentences in, the default first."""
-        self._versions = versions
-        self._sections = {section.id: section for section in prompts.sections}
+        self._search = Search(prompts.sections, common_tables().with_own(prompts.tables))
         self._sources = {"": _sources(prompts.sections)} | {
             language: _sources(section for section in prompts.sections if section.language == language)
             for language in {section.language for section in prompts.sections}
         }
-
-    @classmethod
-    async def load(
-        cls,
-        folder: Path,
-        versions: PolicyVersions,
-        *,
-        at: datetime,
-        language: str = "vi",
-        who: str = "shopdesk",
-        why: str = "start",
-    ) -> Self:
-        """Read and check a folder, keep it as a version, and make that the live one.
-
-        Raises `PromptsError` with all that is wrong; what was live stays so then. Raises `StorageError`.
-        """
-        prompts = await asyncio.to_thread(read_prompts, folder, language=language)
-        version = version_of(prompts.files)
-        await versions.store(prompts.files, hash=version, at=at, who=who, why=why)
-        await versions.index(version, [indexed(section) for section in prompts.sections])
-        await versions.activate(version, at=at, who=who, why=why)
-        return cls(prompts, version, versions, language)
 
     def sentence(self, key: str, language: str | None = None, /, **values: object) -> str:
         """What the program says for `key`, in `language` if it can speak it, with placeholders filled in.
@@ -67,15 +38,16 @@ class Policies:
         written = {name: _written(value, language or self.language) for name, value in values.items()}
         return own[key].format_map({"shop": own["shop_name"], **written})
 
-    async def search(self, text: str, *, language: str | None = None, limit: int = 5) -> tuple[Found, ...]:
-        """The sections that a question is about, best first; those in its language come before others."""
-        found = await self._versions.search(
-            self.version,
-            terms_of(text),
-            language=language or guess_language(text, None, self.language, self.languages),
-            limit=limit,
-        )
-        return tuple(Found(self._sections[section_id], score) for section_id, score in found)
+    async def search(
+        self, text: str, *, language: str | None = None, limit: int = 5, before: Sequence[str] = ()
+    ) -> tuple[Found, ...]:
+        """The sections that a question is about, best first; those in its language come before others.
+
+        `before` are the questions before it, oldest first: they count when it cannot be understood without.
+        It waits for nothing: a search takes some milliseconds, however many sections there are.
+        """
+        language = language or guess_language(text, None, self.language, self.languages)
+        return self._search.find(text, language=language, limit=limit, before=before)
 
     def sources_for(self, language: str, budget_tokens: int) -> tuple[Source, ...] | None:
         """All sections in a stable order if they fit the budget, else those in the language if they do.

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bot.chat import Source
+from bot.policies.tables import SearchTables
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,8 @@ class Prompts:
     """Language → key → what the program says by itself."""
     files: Mapping[str, str] = field(repr=False)
     """Path in the folder → its text (NFC, `\\n`): what a version keeps."""
+    tables: SearchTables = field(default_factory=SearchTables)
+    """What the shop adds to the words that the search knows."""
 
     @property
     def policies(self) -> tuple[str, ...]:

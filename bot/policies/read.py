@@ -17,6 +17,9 @@ MAX_FILE_BYTES = 1024 * 1024
 MAX_FOLDER_BYTES = 10 * 1024 * 1024
 MAX_FILES = 2000
 _MAX_DEPTH = 4
+# What editors and systems put beside a file: backups, swap files, vim's try whether it may write (4913).
+_LITTER = ("~", ".swp", ".swx", "___jb_tmp___", "___jb_old___")
+_NOT_OURS = frozenset({"README.md", "4913", "Thumbs.db", "desktop.ini"})
 # Unicode's stream-safe text holds no longer run; bringing a much longer one into NFC takes quadratic time.
 _MARKS = regex.compile(r"\p{M}{31}")
 # A name inside the folder must not lead elsewhere, and opening a pipe must not wait for its other end.
@@ -63,7 +66,7 @@ class _Reader:
     def walk(self, folder: Path, prefix: str, depth: int) -> None:
         for entry in self.listed(folder, prefix):
             path = prefix + entry.name
-            if _is_ignored(entry.name):
+            if is_ignored(entry.name):
                 continue
             if entry.is_symlink():
                 self.problem(path, 0, "this is a symbolic link.", "Put the file itself here.")
@@ -131,8 +134,9 @@ class _Reader:
         self.problems.append(Problem(shown(path.encode(errors="replace").decode()), line, reason, fix))
 
 
-def _is_ignored(name: str) -> bool:
-    return name.startswith((".", "#")) or name.endswith("~") or name == "README.md"
+def is_ignored(name: str) -> bool:
+    """Whether a file or folder of this name is none of the shop's: hidden, an editor's, a system's, a README."""
+    return name.startswith((".", "#")) or name.endswith(_LITTER) or name in _NOT_OURS
 
 
 def _bytes_of(file: Path) -> bytes | None:

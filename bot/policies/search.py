@@ -1,110 +1,154 @@
 """Finds the sections that a question is about: by its words, with or without Vietnamese marks, in chat spelling."""
 
-import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from heapq import nlargest
+from itertools import chain
 
-import regex
-
+from bot.policies.concepts import Concepts
+from bot.policies.index import Postings, SectionIndex
 from bot.policies.prompts import Section
-from bot.policies.spellings import SPELLINGS, STOP_WORDS, SYNONYMS
-from bot.storage.policies import IndexedSection, Terms
+from bot.policies.query import Query, Reader, Sought
+from bot.policies.spelling import Speller, is_syllable
+from bot.policies.tables import SearchTables
+from bot.policies.words import word, words_of
 from bot.text import fold
 
-_MAX_CHARS = 4000
-_MAX_WORDS = 64
-_LONGEST_SYNONYM = 5
-# What was not said itself counts less, and so does a word that without its marks may be a stop word.
-_SYNONYMS = 0.5
-_PERHAPS = 0.3
-_WORD = regex.compile(r"[\p{L}\p{N}][\p{L}\p{N}\p{M}]*")
-_STOP_BARE = frozenset(fold(word) for word in STOP_WORDS)
+_CANDIDATES = 50
+# Sections are looked for until terms with so many entries were looked at, the rarest first.
+_ENTRIES = 5000
+_OTHER_LANGUAGE = 0.4
+# How much of the score hangs on how much of the question a section covers, and how steeply.
+_COVERAGE, _STEEPNESS = 0.9, 1.3
+# A lone Vietnamese syllable is half a word, and says less than the pair that it stands in.
+_LONE_SYLLABLE, _LONE_OTHER_MARKS = 0.7, 0.35
+_GOOD = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A section that matches; the higher the score, the better. Scores of two questions do not compare."""
+    """A section that matches; the higher the score, the better. 1 is about one rare word that it is all about."""
 
     section: Section
     score: float
 
+    @property
+    def good(self) -> bool:
+        """Whether it probably answers the question. False: better say that nothing was found."""
+        return self.score >= _GOOD
 
-def terms_of(text: str) -> tuple[Terms, ...]:
-    """What to look for: the words that say something and their neighbours as phrases; lighter, what they may
-    mean besides. Nothing for a text that says nothing.
 
-    Only the beginning of a very long text is looked at. Nothing of it is ever syntax: it is split into words.
-    """
-    typed = _words(text)
-    # Without marks `co` may be có or cỡ; with marks elsewhere in the text it is what it says.
-    bare = all(fold(word) == word for word in typed)
-    words = [meant for word in typed for meant in SPELLINGS.get(word, word).split()]
-    telling = [_tells(word, bare) for word in words]
-    main = dict.fromkeys(word for word, tells in zip(words, telling, strict=True) if tells)
-    if not main:
-        return ()
-    for (one, tells), (two, also_tells) in pairwise(zip(words, telling, strict=True)):
-        if tells or also_tells:
-            main[f"{one} {two}"] = None
-    perhaps = [word for word, tells in zip(words, telling, strict=True) if bare and not tells]
-    return (
-        _terms(main, bare=bare),
-        _terms(set(_synonyms(words)) - main.keys(), bare=bare, weight=_SYNONYMS),
-        _terms(perhaps, bare=bare, weight=_PERHAPS, finds=False),
+class Search:
+    """All sections of one policy version, ready to be searched. It never changes."""
+
+    def __init__(self, sections: Iterable[Section], tables: SearchTables) -> None:
+        self._sections: dict[str, list[Section]] = {}
+        for section in sections:
+            self._sections.setdefault(section.language, []).append(section)
+        concepts = Concepts(tables.synonyms)
+        self._indexes = {language: SectionIndex(own, concepts) for language, own in self._sections.items()}
+        self._reader = _reader(tables, concepts, list(self._indexes.values()))
+
+    def find(self, text: str, *, language: str, limit: int = 5, before: Sequence[str] = ()) -> tuple[Found, ...]:
+        """The sections that a question is about, best first; those of other languages than `language` count less.
+
+        `before` are the questions before it, oldest first: they count when it cannot be understood without.
+        """
+        query = self._reader.read(text, language, before)
+        if not query.finds:
+            return ()
+        found = [
+            Found(self._sections[name][number], score * (1.0 if name == language else _OTHER_LANGUAGE))
+            for name, index in self._indexes.items()
+            for number, score in _ranked(query, index, limit)
+        ]
+        return tuple(sorted(found, key=lambda one: (-one.score, one.section.id))[: max(0, limit)])
+
+
+def _reader(tables: SearchTables, concepts: Concepts, indexes: Sequence[SectionIndex]) -> Reader:
+    spellings = {word(typed).exact: words_of(meant) for typed, meant in tables.spellings.items()}
+    stop_words = frozenset(word(one).exact for one in tables.stop_words)
+    bare_stop_words = frozenset(word(fold(one)).folded for one in tables.stop_words)
+    tabled = [phrase for group in (*tables.synonyms, tables.elsewhere) for phrase in group]
+    known = {one.folded for phrase in tabled for one in words_of(phrase)} | bare_stop_words
+    known.update(word for index in indexes for word in index.words())
+    marked = {one for index in indexes for one in index.marked_words()}
+    return Reader(
+        speller=Speller(spellings, known),
+        concepts=concepts,
+        elsewhere=Concepts([tables.elsewhere]),
+        stop_words=stop_words,
+        bare_stop_words=bare_stop_words,
+        ambiguous=bare_stop_words & {fold(one) for one in marked - stop_words},
+        openings=frozenset(word(fold(one)).folded for one in tables.openings),
+        stands=lambda term: any(index.get(term) for index in indexes),
     )
 
 
-def indexed(section: Section) -> IndexedSection:
-    """A section as the index takes it; headings above its own count as much as the title."""
-    title = " ".join((section.title, *section.headings[:-1]))
-    texts = [unicodedata.normalize("NFC", text).casefold() for text in (title, section.heading, section.text)]
-    return IndexedSection(section.id, section.language, *texts, *map(_folded, texts))
+@dataclass(frozen=True, slots=True)
+class _Term:
+    """A term of the question that stands somewhere."""
+
+    where: Postings
+    worth: float
+    places: tuple[int, ...]
+    share: float
+    """How much of its places it covers."""
 
 
-def stem(word: str) -> str:
-    """An English word without its ending, the same for all its forms; no Vietnamese syllable is changed by it."""
-    if len(word) > 4 and word.endswith("ies"):
-        word = f"{word[:-3]}y"
-    elif len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
-        word = word[:-1]
-    for ending in ("ing", "ed"):
-        if word.endswith(ending) and len(word) > len(ending) + 2:
-            word = word[: -len(ending)]
-    if len(word) > 4 and word.endswith("e"):
-        word = word[:-1]
-    return word[:-1] if len(word) > 3 and word[-1] == word[-2] else word
+def _ranked(query: Query, index: SectionIndex, limit: int) -> Iterator[tuple[int, float]]:
+    """The best sections of one language by their numbers, in no order, each with its score."""
+    finding, adding = _terms(query, index)
+    scores: dict[int, float] = {}
+    for term in finding:
+        for number, prominence in index.entries(term.where):
+            scores[number] = scores.get(number, 0.0) + term.worth * prominence
+    worths = [place.weight * _rarity(place.word.folded, index) for place in query.places]
+    for number in nlargest(max(limit, _CANDIDATES), scores, key=scores.__getitem__):
+        score, covered = scores[number], [0.0] * len(worths)
+        for term in chain(finding, adding):
+            if prominence := index.prominence(term.where, number):
+                for place in term.places:
+                    covered[place] = max(covered[place], term.share)
+        for term in adding:
+            score += term.worth * index.prominence(term.where, number)
+        # A section that covers the question itself need not cover those before it.
+        coverage = max(_coverage(covered[:part], worths[:part]) for part in {query.own, len(worths)})
+        yield number, score * (1 - _COVERAGE + _COVERAGE * coverage**_STEEPNESS) / index.most_rarity
 
 
-def _terms(phrases: Iterable[str], *, bare: bool, weight: float = 1.0, finds: bool = True) -> Terms:
-    phrases = sorted(set(phrases))
-    folded = dict.fromkeys(map(_folded, phrases))
-    return Terms(() if bare else tuple(phrases), tuple(folded), weight, finds)
+def _terms(query: Query, index: SectionIndex) -> tuple[list[_Term], list[_Term]]:
+    """The terms that find sections, and those that only add to the score of what was found.
+
+    In a large shop a word that is everywhere finds nothing that rarer ones do not find, but would take all
+    the time.
+    """
+    finding: list[_Term] = []
+    adding: list[_Term] = []
+    entries = 0
+    known = [(one, where) for one in query.sought if (where := index.get(one.term))]
+    for one, where in sorted(known, key=lambda pair: pair[1].end - pair[1].start):
+        term = _Term(where, one.weight * where.rarity, one.places, _share(one, query))
+        if one.finds and (entries < _ENTRIES or not finding):
+            entries += where.end - where.start
+            finding.append(term)
+        else:
+            adding.append(term)
+    return finding, adding
 
 
-def _folded(text: str) -> str:
-    return _WORD.sub(lambda match: stem(match[0]), fold(text))
+def _share(one: Sought, query: Query) -> float:
+    """How much of its places a term covers."""
+    first = query.places[one.places[0]].word
+    if len(one.places) > 1 or one.term[0] == "#" or not is_syllable(first.folded):
+        return 1.0
+    return _LONE_OTHER_MARKS if first.is_marked and one.term[0] != "=" else _LONE_SYLLABLE
 
 
-def _tells(word: str, bare: bool) -> bool:
-    """Whether a word alone says what a question is about: `5` does not, though `5 tuổi` does."""
-    stops = fold(word) in _STOP_BARE if bare else word in STOP_WORDS
-    return not stops and not (len(word) == 1 and word.isdigit())
+def _coverage(shares: Sequence[float], worths: Sequence[float]) -> float:
+    return sum(share * worth for share, worth in zip(shares, worths, strict=True)) / (sum(worths) or 1.0)
 
 
-def _words(text: str) -> list[str]:
-    """The first words of a text, each once it was brought into NFC and lower case."""
-    normal = unicodedata.normalize("NFC", text[:_MAX_CHARS]).casefold()
-    return [match[0] for match in islice(_WORD.finditer(normal), _MAX_WORDS)]
-
-
-def _synonyms(words: list[str]) -> Iterator[str]:
-    folded = [fold(word) for word in words]
-    said = {" ".join(part) for size in range(1, _LONGEST_SYNONYM + 1) for part in _windows(folded, size)}
-    for group in SYNONYMS:
-        if any(fold(phrase) in said for phrase in group):
-            yield from group
-
-
-def _windows(words: list[str], size: int) -> Iterable[list[str]]:
-    return (words[start : start + size] for start in range(len(words) - size + 1))
+def _rarity(word: str, index: SectionIndex) -> float:
+    where = index.get(word)
+    return where.rarity if where else index.most_rarity

@@ -11,12 +11,13 @@ LineKind = Literal["blank", "text", "item", "heading", "rule", "open", "code", "
 _QUOTE = regex.compile(r"(?: {0,3}> ?)*+")
 _ONE_QUOTE = regex.compile(r" {0,3}> ?")
 _ITEMS = regex.compile(r"(?: *(?:[-+*]|\d{1,9}[.)])(?= |$) *+)++")
+_NOT_FIRST = regex.compile(r" *(?!0*1[.)])\d")
 _FENCE = regex.compile(r"( *)(`{3,20}(?=[^`]*$)|~{3,20}(?!~))(.*)$")
 _HEADING = regex.compile(r" {0,3}#{1,6}(?: |$)")
-_RULE = regex.compile(r" {0,3}(?:(?:- *){3,}|(?:\* *){3,}|(?:_ *){3,}|=+ *)$")
+_MOST_MARKS = 400
 _DELIMITER = regex.compile(r" *+\|?+ *+:?-++:? *+(?:\| *+:?-++:? *+)*+\|? *+$")
 _LONGEST_INFO = 30
-_PIPE = regex.compile(r"(?<!\\)(?:\\\\)*\K\|")
+_PIPE = regex.compile(r"(?<!\\)\|")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +61,39 @@ def pipes(line: str) -> list[int]:
     return [match.start() for match in _PIPE.finditer(line)]
 
 
+def first_pipe(line: str) -> int | None:
+    """Where a line has its first pipe that is not escaped."""
+    match = _PIPE.search(line)
+    return match.start() if match else None
+
+
 def scan(text: str) -> list[Line]:
     """The lines of a text, in one pass."""
-    scanner = _Scanner()
-    at = 0
-    pieces = text.split("\n")
-    for number, line in enumerate(pieces, 1):
-        if number < len(pieces):
-            scanner.take(line, at, at + len(line) + 1)
-        elif line:
-            scanner.take(line, at, at + len(line))
-        at += len(line) + 1
-    return scanner.lines
+    return Scan().lines(text)
+
+
+class Scan:
+    """The lines of a text that grows: those that are complete are read once."""
+
+    def __init__(self) -> None:
+        self._scanner = _Scanner()
+        self._at = 0
+        self._before: _State | None = None
+
+    def lines(self, text: str) -> list[Line]:
+        """The lines of a text that begins with all complete lines of the text of the last call. The list is
+        valid until the next call, and not to be changed."""
+        scanner = self._scanner
+        if self._before is not None:
+            scanner.restore(self._before)
+            self._before = None
+        while (end := text.find("\n", self._at)) >= 0:
+            scanner.take(text[self._at : end], self._at, end + 1)
+            self._at = end + 1
+        if self._at < len(text):
+            self._before = scanner.state()
+            scanner.take(text[self._at :], self._at, len(text))
+        return scanner.lines
 
 
 def indent_of(line: str, quotes: int = 0) -> int:
@@ -96,6 +118,18 @@ def without_indent(line: str, columns: int, quotes: int = 0) -> str:
     return line[:start] + line[start + min(_indent(line[start:]), columns) :]
 
 
+@dataclass(frozen=True, slots=True)
+class _State:
+    fence: Fence | None
+    items: tuple[int, ...]
+    last: LineKind
+    last_body: str
+    quotes: int
+    count: int
+    """Of the lines."""
+    last_line: tuple[Line, ...]
+
+
 class _Scanner:
     def __init__(self) -> None:
         self.lines: list[Line] = []
@@ -110,8 +144,19 @@ class _Scanner:
         """The column where the words of the innermost open list item begin; 0 outside of lists."""
         return self._items[-1] if self._items else 0
 
+    def state(self) -> _State:
+        count, items = len(self.lines), tuple(self._items)
+        return _State(
+            self._fence, items, self._last, self._last_body, self._quotes, count, tuple(self.lines[count - 1 : count])
+        )
+
+    def restore(self, state: _State) -> None:
+        self._fence, self._items = state.fence, [*state.items]
+        self._last, self._last_body, self._quotes = state.last, state.last_body, state.quotes
+        self.lines[max(0, state.count - 1) :] = state.last_line
+
     def take(self, line: str, at: int, end: int) -> None:
-        match = _QUOTE.match(line)
+        match = _QUOTE.match(line, 0, _MOST_MARKS)
         prefix = match.end() if match else 0
         quotes = line.count(">", 0, prefix)
         if self._fence is not None:
@@ -151,11 +196,11 @@ class _Scanner:
             self._items.pop()
         if self._last in ("text", "item") and _is_delimiter(body) and cells(self._last_body) == cells(body):
             return 0, "delimiter", False
-        if _RULE.match(body):
+        if _is_rule(body):
             return 0, "rule", True
         if body[0] in " \t" and self._last in ("blank", "code") and not self._item and _columns(body) >= 4:
             return len(body) - len(body.lstrip()), "code", True
-        if (items := _ITEMS.match(body)) is not None:
+        if (items := _ITEMS.match(body, 0, _MOST_MARKS)) is not None and not self._goes_on(body, indent, quotes):
             while self._items and indent < self._item:
                 self._items.pop()
             self._items.append(items.end() + (body[items.end() :] == ""))
@@ -170,11 +215,19 @@ class _Scanner:
         opens = self._last not in ("text", "item") or quotes > self._quotes
         return indent, "text", opens
 
+    def _goes_on(self, body: str, indent: int, quotes: int) -> bool:
+        """Whether a number at the beginning of a line belongs to the words of a paragraph: only a list that
+        begins with 1 ends one."""
+        is_inside = self._last in ("text", "item") and quotes == self._quotes and indent >= self._item
+        return is_inside and _NOT_FIRST.match(body) is not None
+
     def _open_fence(self, body: str, at: int, quotes: int) -> bool:
         match = _FENCE.match(body, at)
         if match is None:
             return False
         indent = at + len(match[1])
+        if not at and indent - (self._item if indent >= self._item else 0) >= 4:
+            return False  # Code by its indent, or a line of the paragraph above.
         inside = self._item if indent >= self._item else 0
         self._fence = Fence(match[2], match[3].strip()[:_LONGEST_INFO], quotes, indent if inside else 0, inside)
         return True
@@ -187,6 +240,15 @@ def _indent(line: str) -> int:
 def _columns(line: str) -> int:
     """How far a line is indented, tabs included."""
     return len(line[: len(line) - len(line.lstrip())].expandtabs(4))
+
+
+def _is_rule(line: str) -> bool:
+    """Whether a line is a rule, or the line under the words of a heading."""
+    mark = line.lstrip(" ")[:1]
+    if mark not in tuple("-*_=") or _indent(line) > 3:
+        return False
+    words = line.strip() if mark == "=" else line.replace(" ", "").replace("\t", "")
+    return not words.strip(mark) and (mark == "=" or len(words) >= 3)
 
 
 def _is_delimiter(line: str) -> bool:

@@ -1,12 +1,11 @@
 """What of an unfinished text may be shown: never debris, and never what the next words would undo."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import regex
 
 from bot.reply import inline
-from bot.reply.blocks import Line, pipes, scan
+from bot.reply.blocks import Line, Scan, first_pipe
 
 # A line with a pipe may become the head of a table; past this it is a sentence with a pipe.
 _LONGEST_HEAD = 200
@@ -14,9 +13,12 @@ _LONGEST_HEAD = 200
 _TRIES = 8
 
 _MARKER = regex.compile(
-    r"[ >]*+(?:(?:[-+*]|\d{1,9}[.)])[ ]+)*+(?:[-+*_=](?:[-+*_= ])*|\d{1,9}[.)]?|#{1,6}|`+|~+|\[[ xX]?\]?|<|!|:)?\s*$"
+    r"[ >]*+(?:(?:[-+*]|\d{1,9}[.)])[ ]+>*|> *)*+"
+    r"(?:[-+*_=](?:[-+*_= ])*|\d{1,9}[.)]?|#{1,6}|`+|~+|\[[ xX]?\]?|<|!|:)?\s*$"
 )
-_LONE_ITEM = regex.compile(r"[ >]*+(?:(?:[-+*]|\d{1,9}[.)])[ ]*)*+(?:\[[ xX]?\])?(?:#{1,6})?\s*$")
+_LONE_ITEM = regex.compile(r"[ >]*+(?:(?:[-+*>]|\d{1,9}[.)])[ \t]*)*+(?:\[[ xX]?\])?(?:#{1,6})?(?:\s|&nbsp;)*+$")
+_MARKS = regex.compile(r"[-+*>#.)\d\[\] \t]*+\s*$")
+_LONGEST_MARKS = 200
 _MAYBE_DELIMITER = regex.compile(r"[ >]*+[|:\-][|:\- ]*+$")
 _OPEN_FENCE = regex.compile(r"[ >]*+(?:(?:[-+*]|\d{1,9}[.)])[ ]+)*+(?:`{3,}[^`]*|~{3,}.*)$")
 _HARD_BREAK = regex.compile(r"(?<!\\)(?:\\\\)*+\\$")
@@ -28,75 +30,99 @@ _EMOJI = regex.compile(
 
 @dataclass(frozen=True, slots=True)
 class Visible:
-    """`text[:end] + closing` is Markdown that reads well by itself. What comes before `safe` is settled: the
-    same text, when it has grown, need not be looked at before it."""
+    """`text[:end] + closing` is Markdown that reads well by itself."""
 
     end: int
     closing: str = ""
-    safe: int = 0
 
 
-def visible(text: str, safe: int = 0) -> Visible:
-    """How much of a growing text may be shown. `safe` is what an earlier look at a beginning of it gave."""
-    end = _whole_graphemes(text)
-    lines = scan(text[safe:end])
-    found = _Look(text[safe:end], lines).look()
-    if found.end == 0 and safe:
-        return visible(text)
-    return Visible(safe + found.end, found.closing, safe + found.safe)
+def visible(text: str, *, hold: int = inline.HOLD) -> Visible:
+    """How much of a text that may go on can be shown. Markup that is not closed is held back for so many
+    characters; what is longer counts as closed at the end of what is shown."""
+    return Watch(hold).look(text)
 
 
-class _Look:
-    def __init__(self, text: str, lines: list[Line]) -> None:
-        self._text = text
-        self._lines = lines
-        self._safe = next((line.start for line, above in _pairs_from_the_end(lines) if _is_fresh(line, above)), 0)
+class Watch:
+    """Looks at a text that grows, again and again: what is settled is not looked at any more."""
 
-    def look(self) -> Visible:
+    def __init__(self, hold: int = inline.HOLD) -> None:
+        self._hold = hold
+        self._scan = Scan()
+        self._text = ""
+        self._lines: list[Line] = []
+        self._readers: dict[int, inline.Reader] = {}
+        # Of the first so many lines, those from `_bare` on show nothing.
+        self._settled = self._bare = 0
+        self._paragraph = (0, 0)
+
+    def look(self, text: str) -> Visible:
+        """How much of the text may be shown; it begins with the text of the last call."""
+        self._text = text = text[: _whole_graphemes(text)]
+        self._lines = self._scan.lines(text)
+        self._settle()
+        return self._look(text, self._lines)
+
+    def _settle(self) -> None:
+        # What the last two lines are, the next one may change.
+        for number in range(self._settled, len(self._lines) - 2):
+            line = self._lines[number]
+            words = self._text[line.start : line.end]
+            if line.fence is not None or not (line.kind == "blank" or _is_lone(words)):
+                self._bare = number + 1
+            self._settled = number + 1
+
+    def _look(self, text: str, lines: list[Line]) -> Visible:
         """From the last line upwards, until one can be shown."""
-        text, lines = self._text, self._lines
         complete = closed = False
         tries = _TRIES
-        while lines:
-            last = lines[-1]
+        count = len(lines)
+        while count:
+            if count == self._settled and self._bare < count:
+                count, complete, closed = self._bare, True, lines[self._bare].kind == "blank"
+                continue
+            last = lines[count - 1]
             complete = complete or text.endswith("\n", last.start, last.end)
             end = last.start + len(text[last.start : last.end].rstrip())
             if end <= last.start:
                 closed = closed or (complete and last.kind == "blank")
-                lines.pop()
+                count -= 1
                 continue
-            cut, closing = self._line(last, end, complete, closed, tries)
+            cut, closing = self._line(count - 1, end, complete, closed, tries)
             tries -= 1
-            while lines and lines[-1].start >= cut:
-                lines.pop()
+            while count and lines[count - 1].start >= cut:
+                count -= 1
             complete, closed = True, False
-            if not lines:
+            if not count:
                 break
-            words = text[lines[-1].start : lines[-1].end].rstrip()
-            if cut > lines[-1].start + len(words):
+            words = text[lines[count - 1].start : lines[count - 1].end].rstrip()
+            if cut > lines[count - 1].start + len(words):
                 continue  # Whole lines were taken away; now it is about the one above them.
-            if lines[-1].fence or not _LONE_ITEM.match(text[lines[-1].start : cut]):
-                return Visible(cut, closing, self._safe)
-            lines.pop()
+            if lines[count - 1].fence or not _is_lone(text[lines[count - 1].start : cut]):
+                return Visible(cut, closing)
+            count -= 1
         return Visible(0)
 
-    def _line(self, last: Line, end: int, complete: bool, closed: bool, tries: int) -> tuple[int, str]:
+    def _line(self, number: int, end: int, complete: bool, closed: bool, tries: int) -> tuple[int, str]:
         """Where to cut, given the last line that has words, and what then closes what is open."""
-        text = self._text
+        text, last = self._text, self._lines[number]
         if last.fence is not None:
             return self._in_fence(last, end, complete)
-        if (cut := self._in_table(last, end, complete, closed)) is not None:
-            return self._inside(cut)
+        if (cut := self._in_table(number, end, complete, closed)) is not None:
+            return self._inside(number, cut)
         words = text[last.start : end]
-        if _LONE_ITEM.match(words) or (not complete and (_MARKER.match(words) or _OPEN_FENCE.match(words))):
+        if _is_lone(words) or (not complete and _may_be_mark(words)):
             return last.start, ""
-        if last.kind in ("code", "rule") or closed or tries <= 0 or (complete and last.kind in ("heading", "row")):
+        if (
+            last.kind in ("code", "rule")
+            or closed
+            or tries <= 0
+            or (complete and last.kind in ("heading", "row", "delimiter"))
+        ):
             return end, ""
-        return self._in_paragraph(len(self._lines) - 1, last.end)
+        return self._in_paragraph(number, last.end)
 
-    def _inside(self, cut: int) -> tuple[int, str]:
+    def _inside(self, number: int, cut: int) -> tuple[int, str]:
         """A cut that may fall into the words of a line, where something may be open."""
-        number = len(self._lines) - 1
         while number and self._lines[number].start > cut:
             number -= 1
         is_inside = self._lines[number].content < cut < self._lines[number].end
@@ -112,8 +138,9 @@ class _Look:
             return last.start, ""
         return end, "\n" + fence.closing
 
-    def _in_table(self, last: Line, end: int, complete: bool, closed: bool) -> int | None:
+    def _in_table(self, number: int, end: int, complete: bool, closed: bool) -> int | None:
         """Where to cut because of a table that is being written; None if there is none."""
+        last = self._lines[number]
         if last.kind in ("delimiter", "row") and complete:
             return None
         if last.kind == "row":
@@ -121,7 +148,7 @@ class _Look:
         if last.kind not in ("text", "item", "head", "delimiter") or closed:
             return None
         words = self._text[last.content : end]
-        above = self._lines[-2] if len(self._lines) > 1 else None
+        above = self._lines[number - 1] if number else None
         if not complete and above and above.kind in ("text", "item", "head") and _MAYBE_DELIMITER.match(words):
             cut = self._before_pipe(above, above.end)
             if cut is not None:
@@ -130,39 +157,63 @@ class _Look:
 
     def _before_pipe(self, line: Line, end: int) -> int | None:
         """Where a line that may be the head of a table is cut."""
-        found = pipes(self._text[line.content : end])
-        if not found or end - line.content - found[0] > _LONGEST_HEAD:
+        found = first_pipe(self._text[line.content : end])
+        if found is None or end - line.content - found > _LONGEST_HEAD:
             return None
-        return line.content + found[0] if found[0] else line.start
+        return line.content + found if found else line.start
 
-    def _in_paragraph(self, first: int, end: int) -> tuple[int, str]:
-        """Where to cut the paragraph that the line number `first` belongs to, and what closes it there."""
-        while first and not self._lines[first].opens:
-            first -= 1
-        start = self._lines[first].content
-        found = inline.read(self._text[start:end])
+    def _in_paragraph(self, number: int, end: int) -> tuple[int, str]:
+        """Where to cut the paragraph that this line belongs to, and what closes it there."""
+        start = self._lines[self._first_of(number)].content
+        words = self._text[start:end]
+        if self._lines[number].quotes:
+            # The marks of the quote are no words of the paragraph.
+            words = words.replace("\n>", "\n ")
+        found = self._reader(start).read(words)
         words = self._text[start : start + found.cut].rstrip()
-        if not found.tick and _HARD_BREAK.search(words):
+        if not found.tick and _HARD_BREAK.search(words, max(0, len(words) - 100)):
             words = words[:-1].rstrip()
         runs = [run for run in found.open if run.virtual]
         while runs and not found.tick and not words[runs[-1].at :].strip(" \n*_~"):
             words = words[: runs.pop().at].rstrip()
         if runs and not found.tick:
-            ends = {span.end for span in found.spans}
+            ends = {span.end for span in found.spans[-_TRIES:]}
             while words and words[-1] in "*_~" and words[-2:-1] != "\\" and len(words) not in ends:
                 words = words[:-1].rstrip()
         return start + len(words), found.tick + "".join(run.char * run.count for run in reversed(runs))
 
+    def _first_of(self, number: int) -> int:
+        """The first line of the paragraph that a line belongs to."""
+        first, known = self._paragraph
+        at = number
+        while at and not self._lines[at].opens:
+            if first <= at <= known:
+                at = first
+                break
+            at -= 1
+        self._paragraph = (at, min(number, self._settled - 1))
+        return at
 
-def _pairs_from_the_end(lines: list[Line]) -> Iterator[tuple[Line, Line]]:
-    for number in range(len(lines) - 1, 0, -1):
-        yield lines[number], lines[number - 1]
+    def _reader(self, start: int) -> inline.Reader:
+        reader = self._readers.pop(start, None) or inline.Reader(self._hold)
+        self._readers[start] = reader
+        if len(self._readers) > 2 * _TRIES:
+            del self._readers[next(iter(self._readers))]
+        return reader
 
 
-def _is_fresh(line: Line, above: Line) -> bool:
-    """Whether a line begins a block that knows nothing of what is above it."""
-    is_plain = line.kind == "text" and line.content == line.start and line.fence is None
-    return is_plain and above.kind == "blank"
+def _is_lone(words: str) -> bool:
+    """Whether a line is nothing but the marks of blocks whose words are still to come."""
+    return (_LONE_ITEM if len(words) <= _LONGEST_MARKS else _MARKS).match(words) is not None
+
+
+def _may_be_mark(words: str) -> bool:
+    """Whether a line that is not complete may still become the mark of a block and nothing else."""
+    if "```" in words or "~~~" in words:
+        return _OPEN_FENCE.match(words) is not None or (
+            len(words) <= _LONGEST_MARKS and _MARKER.match(words) is not None
+        )
+    return len(words) <= _LONGEST_MARKS and _MARKER.match(words) is not None
 
 
 def _whole_graphemes(text: str) -> int:

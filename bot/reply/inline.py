@@ -3,27 +3,40 @@
 The rules are CommonMark's (delimiter runs and their flanking), with GFM's strikethrough.
 """
 
-from dataclasses import dataclass, field
+from bisect import bisect_left
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import regex
 
-# What stays open for longer than this was not meant as markup.
-_LONGEST_LINK_TEXT = 300
-_LONGEST_TAG = 200
+HOLD = 800
+"""What is behind an opener is held back for so many characters: whether it is markup, only its end tells."""
+
 # Nobody nests emphasis deeper; these are characters.
 MOST_OPEN = 6
 
+# What stays open for longer than this was not meant as markup.
+_LONGEST_LINK_TEXT = 1_000
+_LONGEST_ADDRESS = 2_500
+_LONGEST_TAG = 200
+_MOST_RUNS = 32
+
 _SPECIAL = regex.compile(r"\\|`+|\*+|_+|~+|!?\[|\]|<|&|!$")
 _TICKS = regex.compile("`+")
-_DESTINATION = regex.compile(
-    r"\(\s*+(?:<(?:[^<>\n\\]|\\.)*+>|(?:[^\s()<\\]|\\.|\((?:[^\s()\\]|\\.)*+\))(?:[^\s()\\]|\\.|\((?:[^\s()\\]|\\.)*+\))*+)?+"
-    r"(?:\s++(?:\"(?:[^\"\\]|\\.)*+\"|'(?:[^'\\]|\\.)*+'|\((?:[^()\\]|\\.)*+\)))?\s*+\)"
+_ANGLED = regex.compile(r"<(?:[^<>\n\\]|\\.)*+>")
+_STEP = regex.compile(r"(?:\\.|[^() \p{Cc}\\])++|[()]", regex.DOTALL)
+_WHITE = regex.compile(r"[ \t\n]*+")
+_TITLE = regex.compile(r"\"(?:[^\"\\]|\\.)*+\"|'(?:[^'\\]|\\.)*+'|\((?:[^()\\]|\\.)*+\)", regex.DOTALL)
+_DEEPEST = 32
+_TAG = regex.compile(
+    r"<(?:[A-Za-z][A-Za-z0-9-]*+(?:\s++[A-Za-z_:][A-Za-z0-9_.:-]*+"
+    r"(?:\s*+=\s*+(?:[^\s\"'=<>`]++|'[^']*+'|\"[^\"]*+\"))?+)*+\s*+/?>"
+    r"|/[A-Za-z][A-Za-z0-9-]*+\s*+>|!--[\s\S]*?-->|\?[\s\S]*?\?>|![A-Za-z][^>]*+>"
+    r"|[A-Za-z][A-Za-z0-9+.-]{1,31}+:[^\s<>]*+>|[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]++@[A-Za-z0-9.-]++>)"
 )
-_TAG = regex.compile(r"<[A-Za-z/!?][^<>]*+>")
-_OPEN_TAG = regex.compile(r"<(?:[A-Za-z/!?][^<>\n]*+)?$")
+_OPEN_ADDRESS = regex.compile(r"<[A-Za-z][A-Za-z0-9+.-]{1,31}:[^\s<>]*+$")
+_OPEN_LABEL = regex.compile(r"\[[^\]]*+$")
 _OPEN_ENTITY = regex.compile(r"&(?:#[0-9xX]?[0-9a-fA-F]{0,8}|[A-Za-z][A-Za-z0-9]{0,31})?$")
-_SPACE = regex.compile(r"\s")
 _PUNCTUATION = regex.compile(r"[\p{P}\p{S}]")
 
 
@@ -37,6 +50,10 @@ class Run:
     count: int
     opens: bool
     closes: bool
+    hidden: int
+    """How much of what is before it is not seen: the targets of links."""
+    held: bool
+    """What is behind it is held back until its end is there."""
     virtual: bool
     """While nothing matches it, it is more likely markup to come than a character of the text."""
 
@@ -56,109 +73,199 @@ class Inline:
     cut: int
     tick: str = ""
     spans: list[Span] = field(default_factory=list)
-    """What no message should end within: code, links, emphasis, escapes."""
+    """What no message should end within: code, links, emphasis, escapes. Those that end later come later."""
     open: list[Run] = field(default_factory=list)
     """Openers without an end, outermost first."""
 
 
+_Openers = tuple[tuple[Run, int], ...]
+"""Runs, and how many of each were not matched."""
+
+
+class _Bracket(NamedTuple):
+    at: int
+    is_image: bool
+    spans: int
+    hidden: int
+    openers: _Openers
+
+
 def read(text: str) -> Inline:
-    """Read a paragraph that may go on. A line end at its end tells that its last line is complete."""
-    return _Reader(text).read()
+    """Read a whole paragraph."""
+    return Reader(hold=0).read(text if text.endswith("\n") else text + "\n")
 
 
-class _Reader:
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._found = Inline(cut=len(text))
+class Reader:
+    """Reads a paragraph that grows, again and again: what was decided once is not looked at any more.
+
+    A line end at the end of the text tells that its last line is complete.
+    """
+
+    def __init__(self, hold: int = HOLD) -> None:
+        self._hold = hold
+        self._text = ""
+        self._forget()
+
+    def _forget(self) -> None:
+        self._at = 0
+        self._spans: list[Span] = []
         self._runs: list[Run] = []
-        self._brackets: list[int] = []
-        self._last_ticks = {len(match[0]): match.start() for match in _TICKS.finditer(text)}
+        self._brackets: list[_Bracket] = []
+        self._hidden = 0
+        # Of the brackets below this one none can become a link: there is one in it already.
+        self._inactive = 0
+        self._last_ticks: dict[int, int] = {}
+        self._ticks_seen = 0
 
-    def read(self) -> Inline:
-        text, found = self._text, self._found
-        at = 0
-        while at < found.cut and (match := _SPECIAL.search(text, at)) is not None:
-            start, char = match.start(), match[0][0]
-            if char == "\\":
-                at = self._escape(start)
-            elif char == "`":
-                at = self._code(start, match.end())
-            elif match[0].endswith("["):
-                self._brackets.append(start)
-                at = match.end()
-            elif char == "]":
-                at = self._close_bracket(start)
-            elif char == "<":
-                at = self._tag(start)
-            elif char == "&":
-                at = self._undecided_if(_OPEN_ENTITY.match(text, start) is not None, start)
-            elif char == "!":
-                at = self._undecided_if(True, start)
-            else:
-                at = self._run(start, match.end())
-        if self._brackets and len(text) - self._brackets[0] <= _LONGEST_LINK_TEXT:
-            self._undecided_if(True, self._brackets[0])
-        self._match_runs()
-        return found
+    def read(self, text: str) -> Inline:
+        """What is in a text; it may be the one of the last call, gone on."""
+        if not text.startswith(self._text[: max(self._at, self._ticks_seen)]):
+            self._forget()
+        self._text = text
+        self._see_ticks()
+        cut, tick = len(text), ""
+        while (match := _SPECIAL.search(text, self._at)) is not None:
+            end = self._take(match.start(), match.end())
+            if end is None:
+                cut, tick = self._undecided(match.start(), match.end())
+                break
+            self._at = end
+        else:
+            self._at = len(text)
+        return self._inline(cut, tick)
 
-    def _undecided_if(self, undecided: bool, start: int) -> int:
-        if undecided and start < self._found.cut:
-            # A code span that is open begins behind it.
-            self._found.cut, self._found.tick = start, ""
-        return start + 1
+    def _see_ticks(self) -> None:
+        for match in _TICKS.finditer(self._text, self._ticks_seen):
+            if match.end() == len(self._text):
+                # It may grow; until then it counts, and is seen again.
+                self._last_ticks[len(match[0])] = match.start()
+                self._ticks_seen = match.start()
+                return
+            self._last_ticks[len(match[0])] = match.start()
+        self._ticks_seen = len(self._text)
+
+    def _take(self, start: int, end: int) -> int | None:
+        """Where what begins here ends; None if what is to come decides over it. Then nothing has changed."""
+        text, char = self._text, self._text[start]
+        if char == "\\":
+            is_open = start + 1 == len(text) or text[start + 1 :] == "\n"
+            return None if is_open else self._span(start, start + 2)
+        if char == "`":
+            return self._code(start, end)
+        if text[end - 1] == "[":
+            openers = tuple((run, run.count) for run in self._runs)
+            if self._brackets and self._brackets[-1].openers == openers:
+                openers = self._brackets[-1].openers
+            self._brackets.append(_Bracket(start, char == "!", len(self._spans), self._hidden, openers))
+            return end
+        if char == "]":
+            return self._close_bracket(start)
+        if char == "<":
+            return self._tag(start)
+        if char == "&":
+            return None if _OPEN_ENTITY.match(text, start) else end
+        return None if char == "!" else self._run(start, end)
+
+    def _undecided(self, start: int, end: int) -> tuple[int, str]:
+        """Where to cut because of what begins here, and the ticks that close it there."""
+        text = self._text
+        inside = text[end:].rstrip("` \n")
+        if text[start] != "`" or not inside.strip() or len(text) - start <= self._hold:
+            return start, ""
+        ticks = text[start:end]
+        return end + len(inside), ticks
+
+    def _inline(self, cut: int, tick: str) -> Inline:
+        text = self._text
+        openers: _Openers = tuple((run, run.count) for run in self._runs)
+        if (bracket := self._open_bracket()) is not None and bracket.at < cut:
+            cut, tick, openers = bracket.at, "", bracket.openers
+        for run, _ in openers:
+            # What was given up once is not taken back.
+            run.held = run.held and cut - run.at - self._hidden + run.hidden <= self._hold
+            if run.at < cut and run.held:
+                cut, tick = run.at, ""
+                break
+        likely = sum(run.virtual for run, _ in openers) <= MOST_OPEN
+        opened = [replace(run, count=count, virtual=run.virtual and likely) for run, count in openers if run.at < cut]
+        spans = self._spans
+        if tick:
+            spans = [*spans, Span(self._at, len(text), tick)]
+        return Inline(cut, tick, spans, opened)
+
+    def _open_bracket(self) -> _Bracket | None:
+        """The first bracket that may still be the beginning of a link."""
+        oldest = len(self._text) - self._hidden - _LONGEST_LINK_TEXT
+        first = bisect_left(self._brackets, oldest, key=lambda bracket: bracket.at - bracket.hidden)
+        for number in range(first, len(self._brackets)):
+            if number >= self._inactive or self._brackets[number].is_image:
+                return self._brackets[number]
+        return None
 
     def _span(self, start: int, end: int, marker: str = "") -> int:
-        self._found.spans.append(Span(start, end, marker))
+        self._spans.append(Span(start, end, marker))
         return end
 
-    def _escape(self, start: int) -> int:
-        if start + 1 == len(self._text) or self._text[start + 1 :] == "\n":
-            return self._undecided_if(True, start)
-        return self._span(start, start + 2)
-
-    def _code(self, start: int, end: int) -> int:
+    def _code(self, start: int, end: int) -> int | None:
+        if end == len(self._text):
+            return None
         ticks = end - start
-        if self._last_ticks.get(ticks, -1) > start:
-            close = end
-            while (match := _TICKS.search(self._text, close)) is not None:
-                close = match.end()
-                if len(match[0]) == ticks:
-                    return self._span(start, close, "`" * ticks)
-        inside = self._text[end:].rstrip("` \n")
-        if not inside.strip():
-            return self._undecided_if(True, start)
-        self._found.cut = end + len(inside)
-        self._found.tick = "`" * ticks
-        return self._span(start, len(self._text), self._found.tick)
+        if self._last_ticks.get(ticks, -1) <= start:
+            return None
+        for match in _TICKS.finditer(self._text, end):
+            if len(match[0]) == ticks:
+                return self._span(start, match.end(), "`" * ticks) if match.end() < len(self._text) else None
+        return None
 
-    def _close_bracket(self, start: int) -> int:
+    def _close_bracket(self, start: int) -> int | None:
+        after, text = start + 1, self._text
         if not self._brackets:
-            return start + 1
-        opened = self._brackets.pop()
-        after = start + 1
-        if after == len(self._text):
-            return self._undecided_if(start - opened <= _LONGEST_LINK_TEXT, opened)
-        if self._text[after] == "(":
-            match = _DESTINATION.match(self._text, after, partial=True)
-            if match is not None and match.partial:
-                self._undecided_if(True, opened)
-            elif match is not None:
-                return self._span(opened, match.end())
-        elif self._text[after] == "[" and "]" not in self._text[after:]:
-            self._undecided_if(len(self._text) - after <= _LONGEST_LINK_TEXT, opened)
+            return after
+        bracket = self._brackets[-1]
+        is_active = bracket.is_image or len(self._brackets) > self._inactive
+        is_near = start - bracket.at - self._hidden + bracket.hidden <= _LONGEST_LINK_TEXT
+        if is_active and after == len(text) and is_near:
+            return None
+        if is_active and text[after : after + 1] == "(":
+            end = _target_end(text[after : after + _LONGEST_ADDRESS])
+            if end is None and len(text) - after < _LONGEST_ADDRESS:
+                return None
+            if end:
+                return self._link(bracket, start, after + end)
+        elif is_active and 0 < len(text) - after <= _LONGEST_LINK_TEXT and _OPEN_LABEL.match(text, after):
+            return None
+        self._pop_bracket()
         return after
 
-    def _tag(self, start: int) -> int:
-        match = _TAG.match(self._text, start)
-        if match is not None:
-            return self._span(start, match.end())
-        is_open = _OPEN_TAG.match(self._text, start) is not None
-        return self._undecided_if(is_open and len(self._text) - start <= _LONGEST_TAG, start)
+    def _link(self, bracket: _Bracket, words_end: int, end: int) -> int:
+        """Nothing in a link pairs with what is outside."""
+        del self._spans[bracket.spans :]
+        self._hidden += end - words_end
+        self._runs = [run for run, _ in bracket.openers]
+        for run, count in bracket.openers:
+            run.count = count
+        self._pop_bracket()
+        if not bracket.is_image:
+            self._inactive = len(self._brackets)
+        return self._span(bracket.at, end)
 
-    def _run(self, start: int, end: int) -> int:
+    def _pop_bracket(self) -> None:
+        self._brackets.pop()
+        self._inactive = min(self._inactive, len(self._brackets))
+
+    def _tag(self, start: int) -> int | None:
+        match = _TAG.match(self._text, start, start + _LONGEST_ADDRESS, partial=True)
+        if match is None:
+            return start + 1
+        if match.partial:
+            longest = _LONGEST_ADDRESS if _OPEN_ADDRESS.match(self._text, start) else _LONGEST_TAG
+            return None if len(self._text) - start < longest else start + 1
+        return self._span(start, match.end())
+
+    def _run(self, start: int, end: int) -> int | None:
         text, char = self._text, self._text[start]
         if end == len(text):
-            return self._undecided_if(True, start)
+            return None
         before = text[start - 1] if start else " "
         after = text[end]
         left = not after.isspace() and (not _is_punctuation(after) or before.isspace() or _is_punctuation(before))
@@ -168,37 +275,37 @@ class _Reader:
             opens = left and (not right or _is_punctuation(before))
             closes = right and (not left or _is_punctuation(after))
         length = end - start
-        # "**So:**words" is bold to its writer, and on the page; to CommonMark it is four stars. In either case
-        # nothing is open behind it.
-        closes = closes or (char == "*" and length == 2 and not before.isspace() and after.isalnum())
+        is_about = char == "~" and length == 1
+        if char == "~":
+            # GFM leaves open what may begin a strikethrough: here it is as the doors' parser has it.
+            around = before.isspace() or _is_punctuation(before), after.isspace() or _is_punctuation(after)
+            opens = not after.isspace() and (length > 1 or around[0])
+            closes = not before.isspace() and (around[1] or (length > 1 and not _is_punctuation(before)))
         likely = length == 2 if char == "~" else length <= 3
+        if opens and closes and _is_punctuation(before):
+            likely = False
         if left and right and before.isalnum():
             likely = likely and length >= 2 and not (before.isdigit() and after.isdigit())
-            if length == 1 and char == "*" and not _SPACE.search(text, end):
-                # Emphasis within a word, or a product: the end of the word tells.
-                return self._undecided_if(True, start)
-        if char != "~" or length <= 2:
-            self._runs.append(Run(start, char, length, length, opens, closes, likely))
+        if char == "*" and length == 2 and not closes and not before.isspace() and after.isalnum():
+            # "**So:**words" is bold to its writer, and on the page; to CommonMark it is four stars. In either
+            # case nothing is open behind it.
+            likely = False
+            for each in self._runs[-1:]:
+                each.virtual = False
+        if char == "~" and length > 2:
+            return end
+        run = Run(start, char, length, length, opens, closes, self._hidden, not is_about, likely)
+        if closes:
+            self._close(run)
+        if opens and run.count:
+            self._runs.append(run)
+            del self._runs[:-_MOST_RUNS]
         return end
 
-    def _match_runs(self) -> None:
-        stack: list[Run] = []
-        for run in self._runs:
-            if run.at >= self._found.cut:
-                break
-            if run.closes:
-                self._close(run, stack)
-            if run.opens and run.count:
-                stack.append(run)
-        if sum(run.virtual for run in stack) > MOST_OPEN:
-            for run in stack:
-                run.virtual = False
-        self._found.open = stack
-
-    def _close(self, run: Run, stack: list[Run]) -> None:
-        place = len(stack) - 1
+    def _close(self, run: Run) -> None:
+        place = len(self._runs) - 1
         while run.count and place >= 0:
-            opener = stack[place]
+            opener = self._runs[place]
             if not _match(opener, run):
                 # One tilde against two: a parser pairs neither, and nothing that is behind them.
                 opener.virtual = opener.virtual and not opener.char == run.char == "~"
@@ -207,10 +314,11 @@ class _Reader:
             used = opener.count if run.char == "~" else 2 if opener.count >= 2 and run.count >= 2 else 1
             opener.count -= used
             run.count -= used
-            del stack[place + 1 :]
-            self._span(opener.at + opener.count, run.at + run.length - run.count, run.char * used)
+            run.at += used
+            del self._runs[place + 1 :]
+            self._span(opener.at + opener.count, run.at, run.char * used)
             if not opener.count:
-                stack.pop()
+                self._runs.pop()
                 place -= 1
 
 
@@ -223,6 +331,39 @@ def _match(opener: Run, closer: Run) -> bool:
         together = opener.length + closer.length
         return together % 3 != 0 or (opener.length % 3 == 0 and closer.length % 3 == 0)
     return True
+
+
+def _target_end(text: str) -> int | None:
+    """Where the target of a link ends that begins with the bracket at 0; 0 if it is none, None if it may become one."""
+    at = _white_end(text, 1)
+    if text.startswith("<", at):
+        match = _ANGLED.match(text, at, partial=True)
+        if match is None or match.partial:
+            return 0 if match is None else None
+        at = match.end()
+    else:
+        depth = 0
+        while (match := _STEP.match(text, at)) is not None:
+            depth += (match[0] == "(") - (match[0] == ")")
+            if depth < 0 or depth > _DEEPEST:
+                break
+            at = match.end()
+        if depth > 0:
+            return None if at == len(text) or text[at:] == "\\" else 0
+    behind = _white_end(text, at)
+    if behind > at and text[behind : behind + 1] in tuple("\"'("):
+        match = _TITLE.match(text, behind, partial=True)
+        if match is None or match.partial:
+            return 0 if match is None else None
+        behind = _white_end(text, match.end())
+    if behind == len(text) or text[behind:] == "\\":
+        return None
+    return behind + 1 if text[behind] == ")" else 0
+
+
+def _white_end(text: str, at: int) -> int:
+    match = _WHITE.match(text, at)
+    return match.end() if match else at
 
 
 def _is_punctuation(char: str) -> bool:

@@ -3,9 +3,12 @@
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
+from html import unescape
+
+import regex
 
 from bot.reply.blocks import behind_quotes, indent_of, scan
-from bot.reply.growing import visible
+from bot.reply.growing import Watch, visible
 from bot.reply.plain import plain
 from bot.reply.split import cut
 from bot.text import is_blank
@@ -13,7 +16,12 @@ from bot.text import is_blank
 NOTHING = "⋯"
 """What a message shows that is left over from an answer that was replaced by a shorter one."""
 
+_TASK = regex.compile(r"(?m)^(?:- )?\\\[[ xX]\\\]")
 _LONGEST_BARE = 64
+# No door makes more units of one more character; so a text with room enough is not measured again.
+_MOST_UNITS = 8
+_MARGIN = 64
+_LINE = regex.compile(r"[^\n]*+\n|[^\n]++$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +42,7 @@ class Tail:
         pieces, places = [self.opening], []
         at, here = self.start, len(self.opening)
         moving, moved = True, 0
-        for number, line in enumerate(source[self.start :].splitlines(keepends=True)):
+        for number, line in enumerate(_LINE.findall(source, self.start)):
             mark = behind_quotes(line, self.quotes)
             spaces = indent_of(line, self.quotes)
             moving = moving and (number == 0 or spaces >= self.dedent or not line[mark:].strip())
@@ -56,7 +64,8 @@ class Parts:
         self._measure = measure
         self.frozen: list[str] = []
         self._tails = [Tail()]
-        self._safe = 0
+        self._watch = Watch()
+        self._measured = (0, 0)
 
     @property
     def starts(self) -> tuple[int, ...]:
@@ -74,12 +83,11 @@ class Parts:
         """What the open part shows while more is to come; parts that are full are frozen first."""
         while True:
             text, places, moved = self._tails[-1].render(source)
-            look = visible(text, self._safe)
-            self._safe = look.safe
+            look = self._watch.look(text)
             shown = text[: look.end].lstrip("\n") + look.closing
             if look.end <= len(self._tails[-1].opening):
                 return ""
-            units = self._measure(shown)
+            units = self._units(shown)
             if units <= self._max_units:
                 return shown if units > 0 and not _is_bare(shown) else ""
             self._freeze(text, places, moved, look.end)
@@ -107,7 +115,19 @@ class Parts:
         self._max_units = max_units
         del self.frozen[part:]
         del self._tails[part + 1 :]
-        self._safe = 0
+        self._watch = Watch()
+        self._measured = (0, 0)
+
+    def _units(self, shown: str) -> int:
+        """The length of what the open part shows, or a smaller one if it certainly fits."""
+        length, units = self._measured
+        room = self._max_units - units - _MARGIN
+        # Only a table's cell, or the definition of a link, moves what is above it.
+        is_plain = "|" not in shown and "]:" not in shown
+        if units and is_plain and 0 <= (len(shown) - length) * _MOST_UNITS <= room:
+            return units
+        self._measured = len(shown), self._measure(shown)
+        return self._measured[1]
 
     def _freeze(self, text: str, places: list[tuple[int, int]], moved: int, before: int) -> None:
         above = self._tails[-1]
@@ -119,7 +139,8 @@ class Parts:
         dedent = place.dedent + (above.dedent if is_same else 0)
         tail = Tail(there + place.at - here, place.opening, dedent, place.quotes)
         message = place.message(text).lstrip("\n")
-        self._safe = 0
+        self._watch = Watch()
+        self._measured = (0, 0)
         if is_blank(message):
             self._tails[-1] = tail
         else:
@@ -137,12 +158,15 @@ def spread(text: str, count: int, measure: Callable[[str], int]) -> list[str]:
 
 def _is_bare(text: str) -> bool:
     """Whether a text is markup and nothing else: as long as it grows that is not worth showing."""
-    return is_blank(text) or (len(text) < _LONGEST_BARE and is_blank(plain(text)))
+    if len(text) >= _LONGEST_BARE:
+        return is_blank(text)
+    words = _TASK.sub("", plain(text)).replace("\\", "")
+    return is_blank(unescape(words))
 
 
 def _closed(text: str, *, is_cut: bool) -> str:
     """A fence that the model left open is closed, for platforms that would show its marker."""
-    look = visible(text) if is_cut else None
+    look = visible(text, hold=0) if is_cut else None
     if look and look.end and not any(char.isalnum() for char in text[look.end :]):
         return text[: look.end] + look.closing
     lines = scan(text)

@@ -30,7 +30,7 @@ def plain(text: str) -> str:
 def _without_markers(words: str) -> str:
     words = _LINK.sub(lambda match: f"{match[1]} ({match[2]})" if match[2] else match[1], words)
     gone: set[int] = set()
-    for span in inline.read(words + "\n").spans:
+    for span in inline.read(words).spans:
         width = len(span.marker)
         gone.update(range(span.start, span.start + width))
         gone.update(range(span.end - width, span.end))

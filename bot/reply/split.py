@@ -8,7 +8,7 @@ from itertools import accumulate, pairwise
 import regex
 
 from bot.reply import inline
-from bot.reply.blocks import Line, behind_quotes, cells, indent_of, scan, without_indent
+from bot.reply.blocks import Line, behind_quotes, cells, indent_of, pipes, scan, without_indent
 
 _SENTENCE_END = regex.compile(r"[.!?…。！？][\"'”’)\]»]*(?:\s+|(?<=[。！？]))")
 _SPACE = regex.compile(r"\s+")
@@ -28,6 +28,7 @@ _MOST_TRIES = 40
 # A table's head is repeated if it takes no more of a message than one in so many characters.
 _LONGEST_HEAD = 3
 _MOST_QUOTES = 5
+_NEVER_CUT = ("blank", "open", "close", "head", "delimiter", "row")
 _LONGEST_GRAPHEME = 32
 
 
@@ -75,7 +76,7 @@ class _Cutter:
         middle = self._after + (self._limit - self._after) // 2
         ways = (self._paragraphs, self._line_starts, self._sentences, self._words)
         for low in (middle, self._after + 1):
-            for way in ways if low == middle else (*ways, self._words_in_spans):
+            for way in ways if low == middle else (*ways, self._words_in_spans, self._words_in_rows):
                 if (place := self._last_good(way, low)) is not None:
                     return place
         return self._anywhere()
@@ -170,10 +171,30 @@ class _Cutter:
     def _words_in_spans(self) -> Iterator[Place]:
         yield from self._in_lines(_SPACE, self._in_words)
 
+    def _words_in_rows(self) -> Iterator[Place]:
+        """Places in rows of a table that are too long for a message."""
+        for line in self._lines:
+            if line.kind == "row" and line.start <= self._limit and line.end > self._after:
+                for match in _SPACE.finditer(self._text, line.content, line.end):
+                    if self._after < match.end() < line.end:
+                        yield match.end(), self._in_row
+
+    def _in_row(self, at: int) -> Cut:
+        """A cut inside a cell, which goes on in the same column of the same table."""
+        number = bisect_right(self._starts, at) - 1
+        line = self._lines[number]
+        indent = indent_of(self._text[line.start : line.end], line.quotes)
+        before = self._text[line.content : at]
+        cell = max(1, len(pipes(before)) + (not before.lstrip().startswith("|")))
+        marks = "> " * line.quotes
+        return Cut(
+            at, opening=f"{self._head_of(number, indent)}{marks}{'| ' * cell}", dedent=indent, quotes=line.quotes
+        )
+
     def _in_lines(self, pattern: "regex.Pattern[str]", make: Callable[[int], Cut | None]) -> Iterator[Place]:
         """Places inside lines: in paragraphs, and in lines of code that are too long for a message."""
         for line in self._lines:
-            if line.start > self._limit or line.end <= self._after or line.kind in ("blank", "open", "close", "row"):
+            if line.start > self._limit or line.end <= self._after or line.kind in _NEVER_CUT:
                 continue
             for match in pattern.finditer(self._text, line.content, line.end):
                 at = match.end()

@@ -1,8 +1,6 @@
 """`StreamedReply`: one growing answer, and what each of its messages should show now."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from itertools import count
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 import regex
@@ -12,33 +10,13 @@ from bot.errors import MessageGone, MessageRefused, PlatformError, RecipientGone
 from bot.reply.mark import with_mark
 from bot.reply.parts import Parts, spread
 from bot.reply.plain import plain
+from bot.reply.slot import Slot, adopted
 
 # A text of fewer units that is refused even in its plain form is not refused for its length.
 _SMALLEST = 128
 # Of a message that may show twice, so many characters are sent first.
 _BEGINNING = 48
 _HALVES = regex.compile("[\ud800-\udfff]")
-
-
-@dataclass(slots=True)
-class _Slot:
-    """One message in the chat. What it shows is not known (`shown` is None) after an ambiguous failure."""
-
-    ref: MessageRef | None = None
-    shown: OutboundMessage | None = None
-    keys: int = 0
-    """How many keys were used up by messages that are gone."""
-    attempts: set[str] = field(default_factory=set)
-    """Texts of sends that failed and may be what a send under the same key finds to be there."""
-    plain: bool = False
-    given_up: bool = False
-    vanished: bool = False
-    """What it shows does not last, and must be shown again."""
-
-    @property
-    def lasts(self) -> bool:
-        """Whether there is a message that stays."""
-        return self.ref is not None and self.ref.lasts is None
 
 
 class StreamedReply:
@@ -80,7 +58,7 @@ class StreamedReply:
         self._is_cut = False
         self._sources: tuple[Source, ...] = ()
         self._final: list[OutboundMessage] | None = None
-        self._slots: list[_Slot] = list(self._adopted(sent))
+        self._slots: list[Slot] = adopted(key, sent)
         self._in_flight: ReplyCall | None = None
         self._taken = 0
         self._visible = 0
@@ -213,8 +191,8 @@ class StreamedReply:
     def take(self, *, in_doubt: bool = False) -> ReplyCall | None:
         """The call to make now, with the newest text; None if everything that can be shown is.
 
-        `in_doubt`: what is sent now may show twice. Then a message that is complete is sent as a beginning, and
-        grows to its whole length by an edit: a beginning is all that can be left behind.
+        `in_doubt`: what is sent now may show twice. Then a message is sent as a beginning, and grows to its whole
+        length by an edit: a beginning is all that can be left behind.
         """
         if self._in_flight is not None:
             return None
@@ -227,9 +205,9 @@ class StreamedReply:
             if slot.given_up or self._same(slot, message):
                 continue
             self._taken = self._length
-            if in_doubt and slot.ref is None and not message.growing:
+            if in_doubt and slot.ref is None and message.text != self._sentence:
                 message = self._beginning(message)
-            self._in_flight = ReplyCall(part, kind, message, self._key(part, slot), slot.ref)
+            self._in_flight = ReplyCall(part, kind, message, slot.key(self.key, part), slot.ref)
             return self._in_flight
         self._complete = self._ended
         return None
@@ -275,7 +253,7 @@ class StreamedReply:
             slot.vanished = slot.ref is not None and not slot.lasts
         self._news = True
 
-    def _landed(self, slot: _Slot, call: ReplyCall, at: float, *, is_sure: bool) -> None:
+    def _landed(self, slot: Slot, call: ReplyCall, at: float, *, is_sure: bool) -> None:
         self._in_flight = None
         slot.shown = call.message if is_sure else None
         slot.vanished = False
@@ -308,13 +286,18 @@ class StreamedReply:
 
     def _marked(self, text: str) -> str:
         marked = with_mark(text, self._growing_mark)
-        return marked if self._measure(marked) <= self._max_units else text
+        return marked if marked == text or self._measure(marked) <= self._max_units else text
 
     def _beginning(self, message: OutboundMessage) -> OutboundMessage:
-        text = message.text[: min(_BEGINNING, len(message.text) // 2)]
-        text = text[: text.rfind(" ")] if " " in text else text
+        text = message.text
+        if message.growing:
+            # It may be all that the model has to say.
+            text = text.removesuffix(self._growing_mark).rstrip().rpartition(" ")[0]
+        else:
+            text = text[: min(_BEGINNING, len(text) // 2)]
+            text = text[: text.rfind(" ")] if " " in text else text
         short = Parts(max_units=self._max_units, measure=self._measure).grow(text)
-        return OutboundMessage(short, growing=True, reply_to=message.reply_to) if short else message
+        return OutboundMessage(self._marked(short), growing=True, reply_to=message.reply_to) if short else message
 
     @property
     def _source(self) -> str:
@@ -342,27 +325,12 @@ class StreamedReply:
     def _message(self, part: int, text: str, *, growing: bool) -> OutboundMessage:
         return OutboundMessage(text, growing=growing, reply_to=self._reply_to if part == 0 else None)
 
-    def _slot(self, part: int) -> _Slot:
+    def _slot(self, part: int) -> Slot:
         while len(self._slots) <= part:
-            self._slots.append(_Slot())
+            self._slots.append(Slot())
         return self._slots[part]
 
-    def _adopted(self, sent: Mapping[str, MessageRef]) -> Iterator[_Slot]:
-        for part in count():
-            slot = _Slot()
-            while ref := sent.get(self._key(part, slot)):
-                slot.ref = ref
-                slot.keys += 1
-            if slot.ref is None:
-                return
-            slot.keys -= 1
-            yield slot
-
-    def _key(self, part: int, slot: _Slot) -> str:
-        key = self.key if part == 0 else f"{self.key}/{part}"
-        return f"{key}~{slot.keys}" if slot.keys else key
-
-    def _same(self, slot: _Slot, message: OutboundMessage) -> bool:
+    def _same(self, slot: Slot, message: OutboundMessage) -> bool:
         shown = slot.shown
         if slot.ref is None or shown is None or slot.vanished:
             return False
@@ -370,7 +338,7 @@ class StreamedReply:
             return False
         return shown.text == message.text and shown.sources == message.sources
 
-    def _refused(self, slot: _Slot, call: ReplyCall) -> None:
+    def _refused(self, slot: Slot, call: ReplyCall) -> None:
         """First the plain form; then, if it is long, smaller messages; then nothing more of this part."""
         if not slot.plain:
             slot.plain = True
@@ -383,10 +351,12 @@ class StreamedReply:
 
 
 def _whole(text: str) -> tuple[str, str]:
-    """A piece of text without halves of characters (no platform takes them), and a half to be kept for the
-    piece that comes next: JSON escapes may be cut between the two halves of an emoji."""
-    half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
+    """A piece of a text with one kind of line end and without halves of characters (no platform takes them),
+    and a half to be kept for the piece that comes next: JSON escapes may be cut between the halves of an emoji."""
+    half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" or text[-1:] == "\r" else ""
     text = text[: len(text) - len(half)]
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
     if _HALVES.search(text) is not None:
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return text, half

@@ -10,6 +10,9 @@ _AT_START = 1 / 3
 _SLOWEST = 1 / 4
 _STEP_UP = 1.25
 _STEP_EVERY = 2.0
+# So many calls in a row that nobody had to wait for say the same as the time above, and sooner: an account that is
+# meant as a whole has nearly all its calls refused, while single chats are refused among many that are not.
+_STEP_CALLS = 8
 _TOGETHER = 1.0
 _PAUSE = 1.0
 _MINUTE = 60.0
@@ -93,7 +96,10 @@ class Window:
 
 class Account:
     """The budget of a whole account. A second chat that is told to wait within a second, or a platform that
-    says that all are meant, halves the rate; it recovers step by step."""
+    says that all are meant, halves the rate; it recovers step by step, with time and with calls that succeed.
+
+    All calls pause only if none has come back well between the two refusals.
+    """
 
     def __init__(self, *, rate: float | None, size: int, in_flight: int, now: float) -> None:
         self._rate = rate
@@ -102,6 +108,8 @@ class Account:
         self._in_flight = 0
         self._share = 1.0
         self._next_step_at = math.inf
+        self._halved_at = -math.inf
+        self._in_a_row = 0
         self._paused_until = -math.inf
         self._last_limited: tuple[str, float] | None = None
 
@@ -124,27 +132,34 @@ class Account:
             self._bucket.take(now)
 
     def landed(self, now: float) -> None:
+        """A call has come back; `limited` says if with the wish to wait."""
         self._in_flight -= 1
+        self._in_a_row += 1
         if self._bucket:
             self._bucket.landed(now)
 
     def limited(self, chat: str, retry_after: float, *, whole: bool, now: float) -> None:
         """A call to `chat` came back with the wish to wait."""
         last, self._last_limited = self._last_limited, (chat, now)
+        between, self._in_a_row = self._in_a_row - 1, 0
         if whole:
             self._paused_until = max(self._paused_until, now + retry_after)
         elif last is None or last[0] == chat or now - last[1] > _TOGETHER:
             return
-        else:
+        elif between == 0:
             self._paused_until = max(self._paused_until, now + min(retry_after, _PAUSE))
-        if now >= self._next_step_at - _STEP_EVERY + _TOGETHER or self._share == 1.0:
+        resumed_at = max(now, self._paused_until)
+        if now >= self._halved_at + _TOGETHER:
+            self._halved_at = resumed_at
             self._set_share(self._share / 2, now)
-        self._next_step_at = max(now, self._paused_until) + _STEP_EVERY
+        self._next_step_at = resumed_at + _STEP_EVERY
 
     def _recover(self, now: float) -> None:
-        while now >= self._next_step_at:
+        while self._share < 1.0 and (now >= self._next_step_at or self._in_a_row >= _STEP_CALLS):
+            by_time = now >= self._next_step_at
+            self._next_step_at = (self._next_step_at if by_time else now) + _STEP_EVERY
+            self._in_a_row = 0
             self._set_share(self._share * _STEP_UP, now)
-            self._next_step_at = self._next_step_at + _STEP_EVERY if self._share < 1.0 else math.inf
 
     def _set_share(self, share: float, now: float) -> None:
         self._share = min(1.0, max(_SLOWEST, share))

@@ -27,6 +27,9 @@ _RETRY_MARGIN = 0.05
 _LANE_REST = 120.0
 # A line that lost an answer to a call may lose more of them for so long.
 _DOUBT = 300.0
+# A process that is killed during a call loses its answer, too, and nothing warns of that: while so much of the
+# account's burst is left, what may show twice is begun and then completed. A crowd needs its calls otherwise.
+_ROOM = 0.25
 
 _Queued = tuple[float, int, Lane, int]
 
@@ -232,7 +235,7 @@ class Plan:
             return None
         lane.queued = None
         self._taking = entry
-        call = entry.reply.take(in_doubt=now < self._in_doubt_until)
+        call = entry.reply.take(in_doubt=now < self._in_doubt_until or self._may_double(now))
         if call is None:
             entry.dirty = False
             entry.kind = None
@@ -246,6 +249,12 @@ class Plan:
         self.account.take(now)
         lane.take(now)
         return Job(entry, call)
+
+    def _may_double(self, now: float) -> bool:
+        """Whether what is sent twice shows twice, and there is room for a call that keeps it from that."""
+        size = self.account.size
+        keep = 0.0 if size == math.inf else _ROOM * size
+        return self._limits.doubles and self.account.ready_at(now, keep=keep) <= now
 
     def _failed(self, entry: Entry, call: ReplyCall, error: PlatformError, now: float) -> None:
         lane = entry.lane

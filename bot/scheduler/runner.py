@@ -211,21 +211,21 @@ class SendScheduler:
                 pass
 
     async def _show_typing(self, entry: Entry) -> None:
-        retry_after = None
+        limited = None
         try:
             async with asyncio.timeout(_TYPING_TIMEOUT):
                 await self._platform.show_typing(entry.reply.to)
             self.counts.typing_signs += 1
         except RateLimited as exc:
             self.counts.rate_limited += 1
-            retry_after = exc.retry_after
+            limited = exc
         except (PlatformError, TimeoutError):
             # A text will find out; a sign is not worth another call.
             log.debug("No typing sign on %s.", self._platform.name)
         except Exception:
             log.exception("A typing sign on %s failed unexpectedly.", self._platform.name)
         finally:
-            self._typing.landed(entry, self._clock(), retry_after=retry_after)
+            self._typing.landed(entry, self._clock(), limited)
             self._wake.set()
 
     def _release(self, replies: list[Reply]) -> None:

@@ -4,6 +4,7 @@ import heapq
 import itertools
 import math
 
+from bot.errors import RateLimited
 from bot.scheduler.budget import Account
 from bot.scheduler.lane import Entry
 
@@ -23,7 +24,6 @@ class TypingSigns:
         self._due: list[tuple[float, int, Entry]] = []
         self._number = itertools.count()
         self._in_flight = 0
-        self._paused_until = -math.inf
 
     def add(self, entry: Entry, now: float) -> None:
         self._push(entry, now + _AFTER)
@@ -53,20 +53,22 @@ class TypingSigns:
             return math.inf
         return max(self._due[0][0], self._ready_at(now))
 
-    def landed(self, entry: Entry, now: float, *, retry_after: float | None) -> None:
-        """A sign was shown, or not: nobody tries again before it is due again."""
+    def landed(self, entry: Entry, now: float, error: RateLimited | None) -> None:
+        """A sign was shown, or not: nobody tries again before it is due again. A chat that is told to wait
+        waits with its texts, too; the other chats have their signs, as long as the account is not meant."""
         self._account.landed(now)
         self._in_flight -= 1
-        if retry_after is not None:
-            self._paused_until = max(self._paused_until, now + retry_after)
-            entry.lane.blocked_until = max(entry.lane.blocked_until, now + retry_after)
+        if error is not None:
+            lane = entry.lane
+            lane.blocked_until = max(lane.blocked_until, now + error.retry_after)
+            self._account.limited(lane.chat, error.retry_after, whole=error.whole_account, now=now)
 
     def _ready_at(self, now: float) -> float:
         if self._in_flight >= _IN_FLIGHT:
             return math.inf
         size = self._account.size
         keep = 0.0 if size == math.inf else min(size - 1, size * _KEEP)
-        return max(self._account.ready_at(now, keep=keep), self._paused_until)
+        return self._account.ready_at(now, keep=keep)
 
     def _push(self, entry: Entry, at: float) -> None:
         heapq.heappush(self._due, (at, next(self._number), entry))

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bot.errors import StorageError
+from bot.errors import StorageError, StorageInUse
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ _WORDS = 200
 
 @contextmanager
 def locked(database: Path, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Iterator[None]:
-    """Hold the lock of a database. Raises `StorageError` with one sentence when another program holds it.
+    """Hold the lock of a database. Raises `StorageInUse` with one sentence when another program holds it.
 
     The system gives the lock up when the process ends, however it ends; the file stays and means nothing.
     """
@@ -27,7 +27,7 @@ def locked(database: Path, *, now: Callable[[], datetime] = lambda: datetime.now
     try:
         try:
             if not _take(file):
-                raise StorageError(f"{database} is in use: {_holder(file)} Stop that one first.")
+                raise StorageInUse(f"{database} is in use: {_holder(file)} Stop that one first.")
         except OSError as exc:
             # Some network file systems know no locks. Serving without is better than not serving.
             log.warning("no lock on %s (%s): see to it that only one program uses it", database, exc.strerror)

@@ -1,49 +1,15 @@
-"""The policy versions: snapshots of the prompts folder, which one is live, and the index over its sections."""
+"""The policy versions: snapshots of the prompts folder, which one is live, and what became of each candidate."""
 
+import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
+from typing import Literal
 
-from bot.errors import StorageError
+from bot.errors import Problem, StorageError
 from bot.storage.database import Database
-
-# So many versions stay searchable: the live one, the one before it, and candidates. Others are indexed again on demand.
-_INDEXED_VERSIONS = 4
-# title, heading, body with their marks, then the same without: what matches with its marks counts twice.
-_WEIGHTS = (1.0, 4.0, 1.0, 1.0, 4.0, 1.0)
-_OTHER_LANGUAGE = 0.4
-# Of one group of terms so many sections are looked at before the groups are added up.
-_CANDIDATES = 100
-
-
-@dataclass(frozen=True, slots=True)
-class IndexedSection:
-    """A section as the index takes it: its texts in NFC and lower case, and the same without marks.
-
-    `title` holds the headings above its own, too.
-    """
-
-    section_id: str
-    language: str
-    title: str
-    heading: str
-    body: str
-    title_folded: str
-    heading_folded: str
-    body_folded: str
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """Words and phrases (words with spaces between them) to look for: as they are, and without marks."""
-
-    exact: tuple[str, ...]
-    folded: tuple[str, ...]
-    weight: float = 1.0
-    finds: bool = True
-    """False: they only add to the score of sections that terms before them have found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +22,30 @@ class PolicyVersion:
     reason: str
 
 
+CandidateState = Literal["live", "waiting", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """That a version went live: when (UTC), by whom and why."""
+
+    version: str
+    at: datetime
+    who: str
+    why: str
+    is_rollback: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """What became of a version that the folder was; `problems` are those of its tests."""
+
+    version: str
+    at: datetime
+    state: CandidateState
+    problems: tuple[Problem, ...] = ()
+
+
 class PolicyVersions:
     """The tables of the policies. Raises `StorageError` for a version that does not exist."""
 
@@ -66,13 +56,14 @@ class PolicyVersions:
         """Keep a snapshot under its hash; one that is there already stays as it is. Returns the version's id."""
         return await self._database.write(lambda db: _store(db, files, PolicyVersion(hash, at, who, why)))
 
-    async def index(self, version: str, sections: Sequence[IndexedSection]) -> None:
-        """Make a version's sections searchable; a version that is indexed already stays as it is."""
-        await self._database.write(lambda db: _index(db, version, sections))
-
-    async def activate(self, version: str, *, at: datetime, who: str, why: str) -> bool:
+    async def activate(self, version: str, *, at: datetime, who: str, why: str, is_rollback: bool = False) -> bool:
         """Make a version the live one. False when it was that before."""
-        return await self._database.write(lambda db: _activate(db, PolicyVersion(version, at, who, why)))
+        activation = Activation(version, at, who, why, is_rollback)
+        return await self._database.write(lambda db: _activate(db, activation))
+
+    async def consider(self, candidate: Considered) -> None:
+        """Remember what became of the folder."""
+        await self._database.write(lambda db: _consider(db, candidate))
 
     async def active(self) -> str | None:
         """The id of the live version; None before the first was activated."""
@@ -86,14 +77,17 @@ class PolicyVersions:
         """A version's files: path in the folder → text."""
         return await self._database.read(lambda db: _files(db, version))
 
-    async def search(
-        self, version: str, terms: Sequence[Terms], *, language: str, limit: int
-    ) -> list[tuple[str, float]]:
-        """Sections of a version that hold any of the terms, best first, with a score above 0.
+    async def hashes(self, *versions: str) -> dict[str, dict[str, str]]:
+        """The files of these versions, or of all: version → path in the folder → hash of the text (SHA-256)."""
+        return await self._database.read(lambda db: _hashes(db, versions))
 
-        Other languages than `language` are found as well and count less.
-        """
-        return await self._database.read(lambda db: _search(db, version, terms, language, limit))
+    async def activations(self) -> tuple[Activation, ...]:
+        """Every time that a version went live, the oldest first."""
+        return await self._database.read(_activations)
+
+    async def last_considered(self) -> Considered | None:
+        """What became of the folder when it last was something new that checks; None before that."""
+        return await self._database.read(_last_considered)
 
 
 def _store(db: sqlite3.Connection, files: Mapping[str, str], version: PolicyVersion) -> str:
@@ -107,42 +101,28 @@ def _store(db: sqlite3.Connection, files: Mapping[str, str], version: PolicyVers
     return version.id
 
 
-def _index(db: sqlite3.Connection, version: str, sections: Sequence[IndexedSection]) -> None:
+def _activate(db: sqlite3.Connection, activation: Activation) -> bool:
+    version = activation.version
     _must_exist(db, version)
-    if db.execute("SELECT 1 FROM policy_sections WHERE version_id = ? LIMIT 1", (version,)).fetchone():
-        return
-    for section in sections:
-        rowid = db.execute(
-            "INSERT INTO policy_sections (version_id, section_id, language) VALUES (?, ?, ?)",
-            (version, section.section_id, section.language),
-        ).lastrowid
-        db.execute(
-            "INSERT INTO policy_index (rowid, title, heading, body, title_folded, heading_folded, body_folded) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (rowid, *astuple(section)[2:]),
-        )
-    _drop_old_indexes(db)
-
-
-def _drop_old_indexes(db: sqlite3.Connection) -> None:
-    newest_first = db.execute("SELECT version_id FROM policy_sections GROUP BY version_id ORDER BY max(id) DESC")
-    old = [str(row[0]) for row in newest_first][_INDEXED_VERSIONS:]
-    for version in set(old) - {_active(db)}:
-        db.execute(
-            "DELETE FROM policy_index WHERE rowid IN (SELECT id FROM policy_sections WHERE version_id = ?)", (version,)
-        )
-        db.execute("DELETE FROM policy_sections WHERE version_id = ?", (version,))
-
-
-def _activate(db: sqlite3.Connection, version: PolicyVersion) -> bool:
-    _must_exist(db, version.id)
-    if _active(db) == version.id:
+    # What was refused or waited is not that any more, whoever made it live.
+    db.execute("UPDATE policy_candidates SET state = 'live' WHERE version_id = ?", (version,))
+    if _active(db) == version:
         return False
     db.execute(
-        "INSERT INTO policy_activations (version_id, activated_at, activated_by, reason) VALUES (?, ?, ?, ?)",
-        (version.id, _stamp(version.created_at), version.created_by, version.reason),
+        "INSERT INTO policy_activations (version_id, activated_at, activated_by, reason, is_rollback)"
+        " VALUES (?, ?, ?, ?, ?)",
+        (version, _stamp(activation.at), activation.who, activation.why, activation.is_rollback),
     )
     return True
+
+
+def _consider(db: sqlite3.Connection, candidate: Considered) -> None:
+    problems = json.dumps([asdict(problem) for problem in candidate.problems], ensure_ascii=False)
+    _must_exist(db, candidate.version)
+    db.execute(
+        "INSERT INTO policy_candidates (version_id, considered_at, state, problems) VALUES (?, ?, ?, ?)",
+        (candidate.version, _stamp(candidate.at), candidate.state, problems),
+    )
 
 
 def _active(db: sqlite3.Connection) -> str | None:
@@ -155,6 +135,33 @@ def _versions(db: sqlite3.Connection) -> tuple[PolicyVersion, ...]:
     return tuple(PolicyVersion(row[0], datetime.fromisoformat(row[1]), row[2], row[3]) for row in rows)
 
 
+def _activations(db: sqlite3.Connection) -> tuple[Activation, ...]:
+    rows = db.execute(
+        "SELECT version_id, activated_at, activated_by, reason, is_rollback FROM policy_activations ORDER BY id"
+    )
+    return tuple(Activation(row[0], datetime.fromisoformat(row[1]), row[2], row[3], bool(row[4])) for row in rows)
+
+
+def _last_considered(db: sqlite3.Connection) -> Considered | None:
+    row = db.execute(
+        "SELECT version_id, considered_at, state, problems FROM policy_candidates ORDER BY id DESC LIMIT 1"
+    ).fetchone()
+    if row is None:
+        return None
+    problems = tuple(Problem(**problem) for problem in json.loads(row[3]))
+    return Considered(row[0], datetime.fromisoformat(row[1]), row[2], problems)
+
+
+def _hashes(db: sqlite3.Connection, versions: Sequence[str]) -> dict[str, dict[str, str]]:
+    wanted = versions or [str(row[0]) for row in db.execute("SELECT id FROM policy_versions")]
+    return {
+        version: dict(
+            db.execute("SELECT path, text_hash FROM policy_files WHERE version_id = ? ORDER BY path", (version,))
+        )
+        for version in wanted
+    }
+
+
 def _files(db: sqlite3.Connection, version: str) -> dict[str, str]:
     _must_exist(db, version)
     rows = db.execute(
@@ -162,42 +169,6 @@ def _files(db: sqlite3.Connection, version: str) -> dict[str, str]:
         (version,),
     )
     return {row[0]: row[1] for row in rows}
-
-
-def _match(terms: Terms) -> str:
-    """An FTS5 expression in which everything that was handed in is a quoted string, never syntax."""
-    groups = [
-        f"{{{columns}}} : ({' OR '.join(_quoted(phrase) for phrase in phrases)})"
-        for columns, phrases in (
-            ("title heading body", terms.exact),
-            ("title_folded heading_folded body_folded", terms.folded),
-        )
-        if phrases
-    ]
-    return " OR ".join(groups)
-
-
-def _quoted(phrase: str) -> str:
-    return '"' + phrase.replace("\0", " ").replace('"', '""') + '"'
-
-
-def _search(
-    db: sqlite3.Connection, version: str, terms: Sequence[Terms], language: str, limit: int
-) -> list[tuple[str, float]]:
-    scores: dict[str, float] = {}
-    for group in terms:
-        if match := _match(group):
-            rows = db.execute(
-                # bm25 is the better the further below 0 it is.
-                "SELECT section_id, -bm25(policy_index, ?, ?, ?, ?, ?, ?) * iif(language = ?, 1.0, ?) AS score "
-                "FROM policy_index JOIN policy_sections ON policy_sections.id = policy_index.rowid "
-                "WHERE policy_index MATCH ? AND version_id = ? ORDER BY score DESC LIMIT ?",
-                (*_WEIGHTS, language, _OTHER_LANGUAGE, match, version, max(limit, _CANDIDATES)),
-            )
-            for section_id, score in rows:
-                if group.finds or section_id in scores:
-                    scores[section_id] = scores.get(section_id, 0.0) + group.weight * score
-    return sorted(scores.items(), key=lambda found: (-found[1], found[0]))[:limit]
 
 
 def _must_exist(db: sqlite3.Connection, version: str) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.servers.anthropic import AnthropicServer
+from tests.servers.discord import DiscordServer
 from tests.servers.telegram import TelegramServer
 
 PROMPTS = Path(__file__).parent.parent.parent / "prompts"
@@ -38,9 +39,14 @@ class Program:
 
 @contextlib.asynccontextmanager
 async def program(
-    telegram: TelegramServer, claude: AnthropicServer, *, web: bool = False, log_level: str = "warning"
+    telegram: TelegramServer,
+    claude: AnthropicServer,
+    *,
+    discord: DiscordServer | None = None,
+    web: bool = False,
+    log_level: str = "warning",
 ) -> AsyncIterator[Program]:
-    """Start the program between these two; it is up when this enters."""
+    """Start the program between these; it is up when this enters."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         settings = {
@@ -53,11 +59,20 @@ async def program(
             "SHOPDESK_WEB": f"127.0.0.1:{port}" if web else "off",
             "SHOPDESK_LOG_LEVEL": log_level,
         }
+        if discord is not None:
+            settings |= {
+                "DISCORD_BOT_TOKEN": discord.token,
+                "DISCORD_API_URL": discord.api_url,
+                "DISCORD_GATEWAY_URL": discord.gateway_url,
+                "DISCORD_STAFF_ROLE_ID": str(discord.staff_role.id),
+            }
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "bot", "run", env={**os.environ, **settings}, stdout=asyncio.subprocess.DEVNULL
         )
         try:
             await telegram.wait_for(lambda: telegram.calls("deleteWebhook"), timeout=30)
+            if discord is not None:
+                await discord.wait_for(lambda: discord.state.commands.get(None), timeout=30)
             yield Program(process.pid, f"http://127.0.0.1:{port}")
         finally:
             process.send_signal(signal.SIGTERM)

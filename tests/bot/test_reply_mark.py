@@ -43,8 +43,10 @@ def test_the_mark_shows_while_the_answer_grows_and_never_in_its_end() -> None:
     one, chat = marked(), Chat()
     one.append("Dạ, **còn")
     chat.settle(one)
+    assert chat.settle(one) == ["Dạ,▌"]
+    one.append("** ")
     assert chat.settle(one) == ["Dạ, **còn** ▌"]
-    one.append("** ạ")
+    one.append("ạ")
     assert chat.settle(one) == ["Dạ, **còn** ạ▌"]
     one.end()
     assert chat.settle(one) == ["Dạ, **còn** ạ"]

@@ -1,3 +1,4 @@
+import pytest
 import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -197,3 +198,30 @@ def test_a_chain_of_joined_emoji_that_no_message_holds_is_cut() -> None:
     parts = cut_up("👩" + "\u200d👩" * 1000, 300)
     assert all(utf16_units(part) <= 300 for part in parts)
     assert "".join(parts).count("👩") == 1001
+
+
+def test_a_row_longer_than_a_message_goes_on_in_its_column() -> None:
+    parts = cut_up("| a | b |\n|---|---|\n| x | " + "chữ " * 100 + "|\n| y | z |", 200)
+    head = "| a | b |\n|---|---|\n"
+    assert len(parts) > 2
+    assert parts[0].startswith(f"{head}| x | chữ ")
+    assert all(part.startswith(f"{head}| | chữ ") and len(part) <= 200 for part in parts[1:])
+    assert "".join(parts).count("chữ") == 100
+
+
+@pytest.mark.parametrize(
+    "shape", ["**x** ", "`a ", "[a](b) ", "_a ", "> trích\n", "- mục **đậm**\n", "chữ ", "> - ", "-\n"]
+)
+def test_a_text_that_grows_is_measured_seldom(shape: str) -> None:
+    measured = 0
+
+    def measure(text: str) -> int:
+        nonlocal measured
+        measured += len(text)
+        return len(text)
+
+    text = (shape * 4_000)[:4_000]
+    parts = Parts(max_units=60_000, measure=measure)
+    for end in range(0, len(text), 5):
+        parts.grow(text[:end])
+    assert measured <= 12 * len(text)

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from urllib.parse import unquote
 
 import regex
 
@@ -30,6 +31,9 @@ _RAW_TABLE = regex.compile(r"(?m)^(?:> )*(?:\|.*\||\|? *:?-+:? *(?:\| *:?-+:? *)
 _LONE_MARK = regex.compile(r"(?:^|\n)[ >]*(?:[•☑☐+*-]|\d{1,9}[.)])\s*$")
 
 
+# A door may write a tab as spaces, and drop or put in what cannot be seen.
+_UNSEEN = regex.compile(r"[\s\p{Z}\p{Cc}\p{Cf}]")
+_CODES = regex.compile("%2[A89]|%7E")
 _NO_LETTER = regex.compile(r"\P{L}")
 _MARKS_WITH_LETTERS = regex.compile(r"""(?<=\[)[xX](?=\])|(?<=\])\([^\s()]+(?:\s+(?:"[^"\n]*"|'[^'\n]*'))?\)""")
 
@@ -109,14 +113,14 @@ def judge(text: str, growth: Growth, door: Door, *, max_units: int | None = None
     if "]:" in text:
         # A definition far below makes a link of [brackets]: nobody can foresee that.
         return faults + _final(states[-1] if states else [], truth, max_units or door.max_units, door)
-    for state in states:
-        faults += _debris(state, truth)
+    for number, state in enumerate(states, 1):
+        faults += _debris(state, truth, is_last=number == len(states))
     for before, now in pairwise(number for number in growth.settled if number >= 0):
         faults += _jump(states[before], states[now])
     return faults + _final(states[-1] if states else [], truth, max_units or door.max_units, door)
 
 
-def _debris(state: Sequence[Seen], truth: Expected) -> list[Fault]:
+def _debris(state: Sequence[Seen], truth: Expected, *, is_last: bool) -> list[Fault]:
     if not truth.letters:
         return []  # Markup and nothing else is shown as it stands.
     faults = []
@@ -125,10 +129,11 @@ def _debris(state: Sequence[Seen], truth: Expected) -> list[Fault]:
     found = Counter(char for char in text if char in MARKERS)
     if too_many := {char: count for char, count in found.items() if count > allowed[char]}:
         faults.append(Fault("debris", f"{too_many} in {text[-120:]!r}"))
-    raw = [row for row in _RAW_TABLE.findall(text) if row.strip() not in truth.text]
-    if raw:
+    words = _UNSEEN.sub("", truth.text)
+    raw = [row for row in _RAW_TABLE.findall(text) if _UNSEEN.sub("", row) not in words]
+    if len(raw) > len(_RAW_TABLE.findall(truth.text)):
         faults.append(Fault("debris", f"raw table {raw[0]!r}"))
-    if state and (mark := _LONE_MARK.search(state[-1].text)) and mark[0].strip() not in truth.text:
+    if not is_last and state and (mark := _LONE_MARK.search(state[-1].text)) and mark[0].strip() not in truth.text:
         faults.append(Fault("debris", f"lone {mark[0]!r}"))
     return faults
 
@@ -136,7 +141,11 @@ def _debris(state: Sequence[Seen], truth: Expected) -> list[Fault]:
 def _jump(before: Sequence[Seen], now: Sequence[Seen]) -> list[Fault]:
     then, today = (squeezed("".join(seen.text for seen in state)) for state in (before, now))
     kept = then[: max(0, len(then) - TAKEN_BACK)]
-    return [] if today.startswith(kept) else [Fault("jump", f"{then[-60:]!r} → {today[-80:]!r}")]
+    if today.startswith(kept):
+        return []
+    same = next((at for at, (one, other) in enumerate(zip(kept, today, strict=False)) if one != other), 0)
+    at = max(0, same - 20)
+    return [Fault("jump", f"{then[at:][:80]!r} → {today[at:][:80]!r}")]
 
 
 def _final(state: Sequence[Seen], truth: Expected, max_units: int, door: Door) -> list[Fault]:
@@ -144,8 +153,9 @@ def _final(state: Sequence[Seen], truth: Expected, max_units: int, door: Door) -
     text = "\n".join(seen.text for seen in state)
     wanted, found = truth.letters, squeezed(text)
     if door.name == "discord":
-        # The stars of an address are written as their codes, which lead to the same place.
-        wanted, found = (words.replace("%2A", "*").replace("%7E", "~") for words in (wanted, found))
+        # Stars and brackets of an address are written as their codes, which lead to the same place.
+        text = _CODES.sub(lambda code: unquote(code[0]), text)
+        wanted, found = (_CODES.sub(lambda code: unquote(code[0]), words) for words in (wanted, found))
     if door.name == "web":
         # The page numbers its lists itself (from any number, also right below a paragraph: ticked boxes are boxes
         # there), and knows no HTML in which marks (and the addresses of links) are only marks.

@@ -11,6 +11,8 @@ _OPTIONS = pyromark.Options.ENABLE_TABLES | pyromark.Options.ENABLE_STRIKETHROUG
 _WORDS = ("Text", "Code", "Html", "InlineHtml")
 _BLOCKS = {"Paragraph", "Heading", "CodeBlock", "HtmlBlock", "Item", "TableCell", "BlockQuote", "Table", "List"}
 _BREAK = regex.compile(r"<br\s*/?>", regex.IGNORECASE)
+_ADDRESS = regex.compile(r"https?://[^\s<>]+")
+_PIPE = regex.compile(r"(?<!\\)\|")
 _DEFINITION = regex.compile(r"(?m)^.*\]:.*$")
 # White space, what cannot be seen, and what the doors draw: tables, rules, bullets, boxes.
 _UNSEEN = regex.compile(r"[\s\p{Z}\p{Cc}\u200b\u2060│┼─|+•☑☐—–⋯-]")
@@ -44,8 +46,9 @@ class Expected:
 def expected(source: str) -> Expected:
     """What a complete answer shows."""
     parts: list[str] = []
-    extra = _DEFINITION.findall(source)
-    tildes: list[bool] = []
+    # A bare address may be shown as it stands: its marks are a part of it.
+    extra = _DEFINITION.findall(source) + _ADDRESS.findall(source)
+    columns = 0
     places: list[tuple[Any, Any]] = list(pyromark.events_with_range(source, options=_OPTIONS))
     data = source.encode()
     for event, place in places:
@@ -62,10 +65,21 @@ def expected(source: str) -> Expected:
             # One tilde means "about": it stays.
             single = data[place["start"] + 1 : place["start"] + 2] != b"~"
             parts.append("~" if single else "")
-            tildes.append(single)
+        elif name == "Table" and kind == "Start":
+            columns = len(value[name])
+            parts.append("\n")
+        elif name == "TableRow" and kind == "End":
+            # A parser drops the cells for which there is no column; here no word may get lost.
+            rest = _cells(data[place["start"] : place["end"]].decode())[columns:]
+            parts.extend(f"|{cell}" for cell in rest)
         elif name in _BLOCKS:
             parts.append("\n")
     return Expected("".join(parts), "\n".join(extra))
+
+
+def _cells(row: str) -> list[str]:
+    words = row.strip().split("\n")[0].strip()
+    return _PIPE.split(words.removeprefix("|").removesuffix("|"))
 
 
 def squeezed(text: str) -> str:

@@ -32,9 +32,9 @@ function readBlock(lines, at, end, growing, depth) {
   if (last && isBareMark(line)) return { next: at + 1 };
   const fence = fenceOf(line);
   if (fence) return readFence(lines, at, end, growing, fence);
-  const heading = /^ {0,3}(#{1,6})(?:[ \t]+(.*))?$/.exec(line);
+  const heading = /^ {0,3}(#{1,6})(?:[ \t]+(.*))?$/s.exec(line);
   if (heading) {
-    const words = (heading[2] ?? "").replace(/[ \t]#+[ \t]*$/, "").trim();
+    const words = (heading[2] ?? "").replace(/(?:^|[ \t])#+[ \t]*$/, "").trim();
     return { type: "heading", level: heading[1].length, inline: parseInline(words, last), next: at + 1 };
   }
   if (isRule(line)) return { type: "rule", next: at + 1 };
@@ -42,6 +42,7 @@ function readBlock(lines, at, end, growing, depth) {
     if (/^ {0,3}>/.test(line)) return readQuote(lines, at, end, growing, depth);
     if (markerOf(line)) return readList(lines, at, end, growing, depth);
   }
+  if (indentOf(line) >= 4) return readIndented(lines, at, end);
   if (startsTable(lines, at, end, growing)) return readTable(lines, at, end, growing);
   return readParagraph(lines, at, end, growing, depth);
 }
@@ -52,7 +53,7 @@ function isBareMark(line) {
 }
 
 function fenceOf(line) {
-  const found = /^( {0,3})(`{3,}|~{3,})(.*)$/.exec(line);
+  const found = /^( {0,3})(`{3,}|~{3,})(.*)$/s.exec(line);
   if (!found || (found[2][0] === "`" && found[3].includes("`"))) return null;
   return { indent: found[1].length, mark: found[2] };
 }
@@ -70,6 +71,13 @@ function readFence(lines, at, end, growing, fence) {
   return { type: "code", text: body.join("\n"), next };
 }
 
+function readIndented(lines, at, end) {
+  const body = [];
+  let next = at;
+  for (; next < end && (lines[next].trim() === "" || indentOf(lines[next]) >= 4); next += 1) body.push(dedent(lines[next], 4));
+  return { type: "code", text: body.join("\n").trimEnd(), next };
+}
+
 function isRule(line) {
   const bare = line.replace(/[ \t]/g, "");
   return bare.length >= 3 && "-*_".includes(bare[0]) && allAre(bare, bare[0]) && indentOf(line) < 4;
@@ -83,8 +91,34 @@ function allAre(text, char) {
 function readQuote(lines, at, end, growing, depth) {
   const inner = [];
   let next = at;
-  for (; next < end && /^ {0,3}>/.test(lines[next]); next += 1) inner.push(lines[next].replace(/^ {0,3}> ?/, ""));
+  let inFence = false;
+  let inTable = false;
+  let lazy = false;
+  for (; next < end; next += 1) {
+    const isMarked = /^ {0,3}>/.test(lines[next]);
+    lazy = !isMarked && !inFence && !inTable && isWords(lines[next]) && (lazy || isWords(withoutMarks(inner[inner.length - 1])));
+    if (!isMarked && !lazy) break;
+    const line = isMarked ? lines[next].replace(/^ {0,3}> ?/, "") : asWords(lines[next].trimStart());
+    if (fenceOf(line)) inFence = !inFence;
+    inTable = line.trim() !== "" && (inTable || isDelimiterRow(line.trim()));
+    inner.push(line);
+  }
   return { type: "quote", blocks: parseBlocks(inner, growing && next >= end, depth + 1), next };
+}
+
+/** Whether a line is nothing but a line of a paragraph: below a quote it goes on with the one in there. */
+function isWords(line) {
+  return line.trim() !== "" && !startsBlock(line) && !markerOf(line) && !isBareMark(line);
+}
+
+/** A line that has left its list or quote goes on with a paragraph, and makes no table of it. */
+function asWords(line) {
+  return isDelimiterRow(line.trim()) ? line.replace("-", "\\-") : line;
+}
+
+function withoutMarks(line) {
+  const bare = line.replace(/^(?: {0,3}> ?)+/, "").replace(/^\s*(?:[-*+]|\d{1,9}[.)])\s+/, "");
+  return indentOf(bare) < 4 ? bare : "";
 }
 
 function markerOf(line) {
@@ -127,7 +161,7 @@ function readList(lines, at, end, growing, depth) {
       const continues = !blank && !markerOf(line) && !startsBlock(line);
       if (!belongs && !continues) break;
       if (blank && !markerOf(line)) loose = true;
-      inner.push(belongs ? dedent(line, Math.min(deep, marker.content)) : line.trimStart());
+      inner.push(belongs ? dedent(line, Math.min(deep, marker.content)) : asWords(line.trimStart()));
       blank = false;
       next += 1;
     }
@@ -160,12 +194,17 @@ function readTable(lines, at, end, growing) {
   const align = rule.map((cell) => (cell.endsWith(":") ? (cell.startsWith(":") ? "center" : "right") : ""));
   const rows = [];
   let next = Math.min(at + 2, end);
-  const isRow = (line) => line.trim() !== "" && (line.includes("|") || !(startsBlock(line) || markerOf(line)));
+  const isRow = (line) => line.trim() !== "" && !startsBlock(line) && !markerOf(line);
   for (; next < end && isRow(lines[next]); next += 1) rows.push(cells(lines[next]));
   const open = growing && next >= end;
   // Each row as long as it is: filling up would make a hostile table of 60,000 characters 900 million cells.
-  const inline = (row, index) =>
-    row.map((cell, column) => parseInline(cell, open && index === rows.length - 1 && column === row.length - 1));
+  const inline = (row, index) => {
+    const last = open && index === rows.length - 1;
+    const shown = row.slice(0, head.length).map((cell, column) => parseInline(cell, last && column === row.length - 1));
+    // What has no column stays in the last one, as it stands.
+    if (row.length > head.length) shown[head.length - 1].push({ text: ` | ${row.slice(head.length).join(" | ")}` });
+    return shown;
+  };
   return { type: "table", align, head: inline(head, rows.length ? -2 : -1), rows: rows.map(inline), next };
 }
 
@@ -193,7 +232,7 @@ function readParagraph(lines, at, end, growing, depth) {
   while (next < end) {
     const line = lines[next];
     if (line.trim() === "" || startsBlock(line)) break;
-    if (depth < DEPTH && markerOf(line)) break;
+    if (depth < DEPTH && interrupts(markerOf(line))) break;
     if (line.trim().startsWith("|") && startsTable(lines, next, end, growing)) break;
     if (growing && next === end - 1 && isBareMark(line)) break;
     next += 1;
@@ -202,6 +241,11 @@ function readParagraph(lines, at, end, growing, depth) {
   const inside = lines.slice(at, next).filter((line, index) => index === 0 || !/^ {0,3}=+[ \t]*$/.test(line));
   const text = inside.map((line) => line.trim()).join("\n");
   return { type: "paragraph", inline: parseInline(text, growing && next >= end), next };
+}
+
+/** Of the lists only some end a paragraph: a number at the beginning of a line may belong to the words. */
+function interrupts(marker) {
+  return marker && marker.rest.trim() !== "" && (!marker.ordered || marker.number === 1);
 }
 
 function width(space) {

@@ -7,6 +7,14 @@ const NAMES = {
   plusmn: "±", le: "≤", ge: "≥", ne: "≠", asymp: "≈", frac12: "½", frac14: "¼", frac34: "¾", sup2: "²", sup3: "³",
   larr: "←", rarr: "→", uarr: "↑", darr: "↓", hearts: "♥", check: "✓", infin: "∞", micro: "µ",
 };
+// Those of U+00C0 to U+00FF, in order.
+const LETTERS = `
+  Agrave Aacute Acirc Atilde Auml Aring AElig Ccedil Egrave Eacute Ecirc Euml Igrave Iacute Icirc Iuml ETH
+  Ntilde Ograve Oacute Ocirc Otilde Ouml times Oslash Ugrave Uacute Ucirc Uuml Yacute THORN szlig agrave aacute
+  acirc atilde auml aring aelig ccedil egrave eacute ecirc euml igrave iacute icirc iuml eth ntilde ograve
+  oacute ocirc otilde ouml divide oslash ugrave uacute ucirc uuml yacute thorn yuml
+`.trim().split(/\s+/);
+LETTERS.forEach((name, index) => (NAMES[name] = String.fromCharCode(0xc0 + index)));
 const ENTITY = /&(?:#[xX]([0-9a-fA-F]{1,6})|#(\d{1,7})|([A-Za-z]\w{1,7}));/y;
 
 /** The entity at a place of a text: its character and where it ends; null if there is none. */

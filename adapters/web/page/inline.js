@@ -4,6 +4,7 @@ import { entityAt } from "./entities.js";
 
 const TAIL = 400;
 const URL_LIMIT = 2048;
+const PUNCTUATION_ANYWHERE = /[\p{P}\p{S}]/u;
 const PUNCTUATION = /[!-/:-@[-`{-~]/;
 
 /**
@@ -120,18 +121,24 @@ function readDelimiter(scan, char) {
   const { text, at } = scan;
   let end = at;
   while (text[end] === char) end += 1;
-  const before = at ? text[at - 1] : " ";
-  const after = end < text.length ? text[end] : " ";
-  let opens = !/\s/.test(after);
-  let closes = !/\s/.test(before);
-  if (char === "_") {
-    opens = opens && !/[\p{L}\p{N}]/u.test(before);
-    closes = closes && !/[\p{L}\p{N}]/u.test(after);
-  }
+  const before = at ? charBefore(text, at) : " ";
+  const after = end < text.length ? String.fromCodePoint(text.codePointAt(end)) : " ";
+  const isMark = (each) => PUNCTUATION_ANYWHERE.test(each);
+  const left = !/\s/.test(after) && (!isMark(after) || /\s/.test(before) || isMark(before));
+  const right = !/\s/.test(before) && (!isMark(before) || /\s/.test(after) || isMark(after));
+  let opens = left && (char !== "_" || !right || isMark(before));
+  let closes = right && (char !== "_" || !left || isMark(after));
+  // "**So:**words" is bold to its writer.
+  if (char === "*" && end - at === 2 && /[\p{Pe}\p{Pf}\p{Po}]/u.test(before) && !/["']/.test(before)) closes = true;
   if (char === "~" && end - at !== 2) opens = closes = false;
   const node = push(scan, { text: "", char, left: end - at, length: end - at, opened: [], closed: [] });
   if (opens || closes) scan.delimiters.push({ node, opens, closes, at });
   scan.at = end;
+}
+
+function charBefore(text, at) {
+  const half = text.charCodeAt(at - 1);
+  return half >= 0xdc00 && half <= 0xdfff ? text.slice(at - 2, at) : text[at - 1];
 }
 
 /** Match the delimiters from `bottom` on, and take them off the stack. */
@@ -191,41 +198,70 @@ function readLinkEnd(scan) {
   bracket.node.text = "";
   // A picture in the words of a link is words, too, and so is one that has a link in its own.
   const isWords = isImage && (scan.brackets.length !== scan.activeFrom || bracket.links !== scan.links);
-  if (target.url && !isWords) {
+  if (!target.unfinished && !isWords) {
     scan.links += 1;
-    bracket.node.open = "a";
-    bracket.node.url = target.url;
-    scan.nodes.push({ close: "a" });
+    if (target.url) {
+      bracket.node.open = "a";
+      bracket.node.url = target.url;
+      scan.nodes.push({ close: "a" });
+    }
     // A link cannot be inside another: the brackets around it are only text now.
     scan.activeFrom = scan.brackets.length;
   }
   scan.at = target.end;
 }
 
+const ANGLED = /<(?:[^<>\n\\]|\\.)*>/sy;
+const STEP = /(?:\\.|[^()\\\u0000-\u0020\u007f])+|[()]/sy;
+// A tag of HTML: it is shown as it stands, and what is in it is no markup.
+const TAG = /<(?:[a-z][a-z0-9-]*(?:\s+[a-z_:][\w.:-]*(?:\s*=\s*(?:[^\s"'=<>`]+|'[^']*'|"[^"]*"))?)*\s*\/?>|\/[a-z][a-z0-9-]*\s*>|!--[^]*?-->|\?[^]*?\?>|![a-z][^>]*>|!\[CDATA\[[^]*?\]\]>)/iy;
+const WHITE = /[ \t\n]*/y;
+const TITLE = /"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\((?:[^()\\]|\\.)*\)/sy;
+
+/** Where a pattern ends that begins at a place; -1 if it does not. */
+function endOf(pattern, text, at) {
+  pattern.lastIndex = at;
+  return pattern.test(text) ? pattern.lastIndex : -1;
+}
+
 /** What follows a `]`: {url, end}; null when it is no address. One that breaks off is none yet, but hidden. */
 function readTarget(scan) {
-  const { text } = scan;
-  const start = scan.at + 2;
-  const unfinished = scan.growing ? { url: "", end: text.length } : null;
-  if (start > text.length) return unfinished;
-  if (text[start - 1] !== "(") return null;
-  const limit = Math.min(text.length, start + URL_LIMIT);
+  const from = scan.at + 1;
+  const text = scan.text.slice(from, from + URL_LIMIT + TAIL);
+  const unfinished = scan.growing && from + text.length === scan.text.length ? { unfinished: true, end: scan.text.length } : null;
+  if (!text) return unfinished;
+  if (text[0] !== "(") return null;
+  const start = endOf(WHITE, text, 1);
   const angled = text[start] === "<";
-  let at = start;
-  for (let depth = 0; at < limit; at += 1) {
-    const char = text[at];
-    if (char === "\n") return null;
-    if (angled ? char === ">" : /\s/.test(char)) break;
-    if (!angled && char === "(" && ++depth > 32) return null;
-    if (!angled && char === ")" && depth-- === 0) break;
+  let at = angled ? endOf(ANGLED, text, start) : start;
+  if (at < 0) return text.slice(start).includes("\n") ? null : unfinished;
+  for (let depth = 0; !angled; ) {
+    const next = endOf(STEP, text, at);
+    depth += next < 0 ? 0 : text[at] === "(" ? 1 : text[at] === ")" ? -1 : 0;
+    if (depth > 32 || (next < 0 && depth > 0)) return at === text.length ? unfinished : null;
+    if (next < 0 || depth < 0) break;
+    at = next;
   }
-  if (at >= limit) return at >= text.length ? unfinished : null;
-  const url = text.slice(angled ? start + 1 : start, at);
-  if (angled) at += 1;
-  const rest = text.slice(at, at + URL_LIMIT);
-  const close = /^[ \t]*(?:"[^"\n]*"|'[^'\n]*')?[ \t]*\)/.exec(rest);
-  if (close) return { url: url.replace(/\\([!-/:-@[-`{-~])/g, "$1"), end: at + close[0].length };
-  return /^[ \t]*(?:"[^"\n]*"?|'[^'\n]*'?)?[ \t]*$/.test(rest) ? unfinished : null;
+  const url = angled ? text.slice(start + 1, at - 1) : text.slice(start, at);
+  let end = endOf(WHITE, text, at);
+  if (end > at && `"'(`.includes(text[end] ?? ")")) {
+    const title = endOf(TITLE, text, end);
+    if (title < 0) return unfinished;
+    end = endOf(WHITE, text, title);
+  }
+  if (end >= text.length) return unfinished;
+  return text[end] === ")" ? { url: unescaped(url), end: from + end + 1 } : null;
+}
+
+function unescaped(url) {
+  let done = "";
+  for (let at = 0; at < url.length; ) {
+    const entity = url[at] === "&" ? entityAt(url, at) : null;
+    if (url[at] === "\\" && PUNCTUATION.test(url[at + 1] ?? "")) at += 1;
+    done += entity ? entity.char : url[at];
+    at = entity ? entity.end : at + 1;
+  }
+  return done;
 }
 
 function readAutolink(scan) {
@@ -237,7 +273,13 @@ function readAutolink(scan) {
     return true;
   }
   const mail = /^<([\w.+'-]+@[\w-]+(?:\.[\w-]+)+)>/.exec(rest);
-  const found = mail ?? /^<((?:https?:\/\/|mailto:|tel:)[^\s<>]+)>/i.exec(rest);
+  const found = mail ?? /^<([a-z][a-z0-9+.-]{1,31}:[^\s<>]*)>/i.exec(rest);
+  const tag = found ? -1 : endOf(TAG, rest, 0);
+  if (tag > 0) {
+    scan.word += rest.slice(0, tag);
+    scan.at += tag;
+    return true;
+  }
   if (!found) return scan.growing && beginsAutolink(scan);
   if (mail) found[1] = `mailto:${mail[1]}`;
   pushLink(scan, found[1], mail ? mail[1] : found[1]);

@@ -13,7 +13,7 @@ const DEPTH = 10;
  * `mayLink` does not allow is shown as text.
  */
 export function show(target, text, growing = false, mayLink = isLink) {
-  const blocks = parseBlocks(text.split("\n"), growing, 0);
+  const blocks = parseBlocks(text.split(/\r\n?|\n/), growing, 0);
   const shown = target.shownBlocks ?? [];
   let same = 0;
   while (same < shown.length && same < blocks.length && shown[same] === blocks[same].source) same += 1;

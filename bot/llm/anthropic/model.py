@@ -56,7 +56,7 @@ class AnthropicModel:
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         """The answer, as `ChatModel.stream` promises it."""
-        reader = MessageReader(self._model, [section.section_id for section in request.sections])
+        reader = MessageReader(self._model, self._bodies.sections(request.sections).ids)
         try:
             answer = await self._open(request)
             try:

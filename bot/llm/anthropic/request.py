@@ -4,8 +4,8 @@ import base64
 import json
 import re
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 from bot.chat import Source
 from bot.errors import ModelRejected
@@ -23,6 +23,8 @@ _BREAKPOINT = {"type": "ephemeral"}
 # Where the sections belong. No text can hold it: inside a JSON string every quotation mark is escaped.
 _HERE: Json = {"sections": "here"}
 _HERE_ENCODED = '{"sections":"here"}'
+_SECTIONS_KEPT = 8
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _LEFT_OUT = "[picture left out: too large, or of a kind that cannot be read]"
 
 
@@ -39,18 +41,46 @@ class Body:
 
 class BodyEncoder:
     """Bodies in bytes. The sections, which most turns have in common and which are most of a body, are
-    encoded once: the SDK would copy, look through and encode each of them in every turn."""
+    encoded once: the SDK would copy, look through and encode each of them in every turn.
+
+    Who asks with the same sections hands in the same tuple; it is told by its identity, since comparing a
+    hundred sections would take longer than all the rest.
+    """
 
     def __init__(self, model: str) -> None:
         self._model = model
-        self._encoded = lru_cache(maxsize=8)(_encoded_sections)
+        self._known: dict[int, Encoded] = {}
+
+    def sections(self, sections: tuple[Source, ...]) -> "Encoded":
+        """The sections as they are sent."""
+        known = self._known.get(id(sections))
+        if known is None:
+            if len(self._known) >= _SECTIONS_KEPT:
+                del self._known[next(iter(self._known))]
+            # It holds the tuple, so that no other one can have its identity.
+            known = self._known[id(sections)] = Encoded.of(sections)
+        return known
 
     def encode(self, request: ModelRequest, *, tuned: bool = True) -> Body:
         """`build_body` as UTF-8, for a stream. Raises as it does, and `UnicodeEncodeError`."""
-        sections = self._encoded(request.sections)
+        sections = self.sections(request.sections).data
         body = _body(self._model, request, [_HERE] if sections else [], tuned=tuned)
         head, _, tail = _dumps({**body, "stream": True}).partition(_HERE_ENCODED)
         return Body(head.encode(), sections, tail.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Sections, their ids, and the bytes that tell a model of them."""
+
+    sections: tuple[Source, ...]
+    ids: frozenset[str]
+    data: bytes
+
+    @classmethod
+    def of(cls, sections: tuple[Source, ...]) -> Self:
+        data = _dumps(_search_results(sections))[1:-1].encode()
+        return cls(sections, frozenset(section.section_id for section in sections), data)
 
 
 def build_body(model: str, request: ModelRequest, *, tuned: bool = True) -> Json:
@@ -127,10 +157,6 @@ def _search_results(sections: Sequence[Source]) -> list[Json]:
     return blocks
 
 
-def _encoded_sections(sections: tuple[Source, ...]) -> bytes:
-    return _dumps(_search_results(sections))[1:-1].encode()
-
-
 def _search_result(section: Source) -> Json:
     return {
         "type": "search_result",
@@ -149,7 +175,7 @@ def _content(message: ModelMessage) -> list[Json]:
 
 
 def _dumps(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 def _image(image: Image) -> Json:

@@ -15,6 +15,7 @@ import aiohttp
 import anthropic
 import httpx2
 from aiohttp.abc import AbstractStreamWriter
+from yarl import URL
 
 from bot.llm.anthropic.request import Body
 
@@ -36,7 +37,7 @@ class Wire:
         self, client: anthropic.AsyncAnthropic, tls: ssl.SSLContext, *, connect_timeout: float, read_timeout: float
     ) -> None:
         url = client.base_url.copy_with(userinfo=b"")
-        self._url = f"{str(url).rstrip('/')}/v1/messages"
+        self._url = URL(f"{str(url).rstrip('/')}/v1/messages")
         self._headers = {name: value for name, value in client.default_headers.items() if isinstance(value, str)}
         self._proxy = _proxy_for(url)
         self._tls = tls

@@ -5,13 +5,12 @@ import unicodedata
 from typing import Any
 
 import pytest
-from telegram import Bot, Update
 
+from adapters.telegram.fields import Malformed
 from adapters.telegram.inbound import Me, inbound
 from bot.chat import Attachment, InboundMessage
 
 ME = Me(1000001, "shop_bot")
-BOT = Bot("1000001:unused")
 LAN = {"id": 7, "is_bot": False, "first_name": "Lan", "language_code": "vi"}
 OURS = {"id": 1000001, "is_bot": True, "first_name": "Shop", "username": "shop_bot"}
 PRIVATE = {"id": 7, "type": "private", "first_name": "Lan"}
@@ -26,8 +25,7 @@ def raw(kind: str = "message", **fields: Any) -> dict[str, Any]:
 
 def read(kind: str = "message", **fields: Any) -> InboundMessage | None:
     # Through JSON, as it comes over the wire.
-    update = Update.de_json(json.loads(json.dumps(raw(kind, **fields))), BOT)
-    return inbound(update, ME, platform="telegram")
+    return inbound(json.loads(json.dumps(raw(kind, **fields))), ME, platform="telegram")
 
 
 def must(kind: str = "message", **fields: Any) -> InboundMessage:
@@ -136,6 +134,12 @@ def test_in_a_group_the_rest_is_none_of_its_business(fields: dict[str, Any]) -> 
 )
 def test_what_no_person_said_to_the_bot_is_ignored(kind: str, fields: dict[str, Any]) -> None:
     assert read(kind, **fields) is None
+
+
+@pytest.mark.parametrize("fields", [{"chat": 5}, {"message_id": "?"}, {"chat": {"id": 7}}, {"date": "yesterday"}])
+def test_what_is_not_even_a_message_is_malformed(fields: dict[str, Any]) -> None:
+    with pytest.raises(Malformed):
+        read(text="khó đọc", **fields)
 
 
 def test_an_edited_message_keeps_its_name_and_says_that_it_is_edited() -> None:

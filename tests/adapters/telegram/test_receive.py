@@ -1,15 +1,16 @@
 """What customers write reaches `receive`: at least once, in order, and nothing blocks it."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from telegram import Bot
 from telegram.error import Conflict
 
-from adapters.telegram.inbound import Me
+from adapters.telegram.fields import Malformed
+from adapters.telegram.inbound import Me, inbound
 from adapters.telegram.intake import Intake
 from adapters.telegram.platform import TelegramPlatform
 from adapters.telegram.rival import Rival
@@ -185,7 +186,6 @@ async def test_words_are_read_though_something_unknown_came_with_them(
     assert message.text == "còn hàng không?"
 
 
-_BOT = Bot("1:unused")
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["\ud800", "@shop_bot"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
@@ -195,20 +195,43 @@ _FIELDS = st.sampled_from(
     [
         *("message_id", "date", "chat", "from", "text", "entities", "caption", "photo", "document", "reply_to_message"),
         *("quote", "media_group_id", "message_thread_id", "is_topic_message", "location", "contact", "voice", "poll"),
+        *("venue", "animation", "sticker", "caption_entities", "edit_date", "is_automatic_forward", "game"),
     ]
 )
 
 
-@given(st.dictionaries(_FIELDS, _JSON, max_size=4), st.sampled_from(["message", "edited_message"]))
+_LIKELY = st.fixed_dictionaries(
+    {},
+    optional={
+        "entities": st.lists(st.fixed_dictionaries({"type": st.just("mention"), "offset": _JSON, "length": _JSON})),
+        "photo": st.lists(st.fixed_dictionaries({"file_id": _JSON, "width": _JSON, "height": st.integers()})),
+        "document": st.fixed_dictionaries({"file_id": _JSON, "mime_type": _JSON}),
+        "reply_to_message": st.fixed_dictionaries({"from": _JSON, "text": _JSON}),
+        "location": st.fixed_dictionaries({"latitude": _JSON, "longitude": st.floats()}),
+        "media_group_id": _JSON,
+    },
+)
+
+
+@given(
+    st.dictionaries(_FIELDS, _JSON, max_size=4) | _LIKELY,
+    st.sampled_from(["message", "edited_message"]),
+    st.sampled_from(["private", "supergroup"]),
+)
 @settings(max_examples=300, deadline=None)
-def test_any_object_in_a_message_is_read_or_parked_and_can_be_stored(fields: dict[str, Any], kind: str) -> None:
+def test_any_object_in_a_message_is_read_or_parked_and_can_be_stored(
+    fields: dict[str, Any], kind: str, place: str
+) -> None:
     async def receive(item: Item) -> None: ...
 
-    intake = Intake(bot=_BOT, me=Me(1, "shop_bot"), platform="telegram", receive=receive)
+    intake = Intake(me=Me(1, "shop_bot"), platform="telegram", receive=receive)
     person = {"id": 7, "is_bot": False, "first_name": "Lan"}
-    chat = {"id": 7, "type": "private"}
-    message = {"message_id": 1, "date": 1, "chat": chat, "from": person, "text": "hi", **fields}
-    item = intake.read({"update_id": 1, kind: message})
+    chat = {"id": 7, "type": place}
+    message = {"message_id": 1, "date": 1, "chat": chat, "from": person, "text": "@shop_bot hi", **fields}
+    update = {"update_id": 1, kind: message}
+    with suppress(Malformed):
+        inbound(update, Me(1, "shop_bot"), platform="telegram")
+    item = intake.read(update)
     if isinstance(item, InboundMessage):
         (item.text + item.quoted + item.sender_name).encode()
     elif item is not None:

@@ -31,7 +31,7 @@ class Shop:
         self.arrived = asyncio.Event()
         self.ready: list[str] = []
         self.started = asyncio.Event()
-        given: dict[str, Any] = {"host": "127.0.0.1", "port": 0, "shop_name": "Mộc Nhà"}
+        given: dict[str, Any] = {"host": "127.0.0.1", "port": 0, "shop_name": lambda: "Mộc Nhà"}
         self.web = WebPlatform(
             **(given | extra),
             transcript=self.transcript,

@@ -243,7 +243,7 @@ async def test_the_page_names_no_address_outside_the_server(alice: Visitor) -> N
 
 
 async def test_a_shop_name_with_markup_stays_text() -> None:
-    async with open_shop(shop_name='<script>"&') as shop, visitor(shop.web.url) as alice:
+    async with open_shop(shop_name=lambda: '<script>"&') as shop, visitor(shop.web.url) as alice:
         async with alice.http.get(alice.url) as response:
             html = await response.text()
         assert '<script>"' not in html

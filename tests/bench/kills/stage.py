@@ -28,6 +28,8 @@ class Victim:
 
     pid: int
     dead: asyncio.Event = field(default_factory=asyncio.Event)
+    killed: bool = False
+    """Whether it ended by SIGKILL."""
     born: float = field(default_factory=time.monotonic)
     died: float = 0.0
 
@@ -36,7 +38,13 @@ class Victim:
         if not self.dead.is_set():
             os.kill(self.pid, signal.SIGKILL)
 
-    def found_dead(self) -> None:
+    def end(self) -> None:
+        """SIGTERM: the program is to end in good order; nothing, when it is dead already."""
+        if not self.dead.is_set():
+            os.kill(self.pid, signal.SIGTERM)
+
+    def found_dead(self, *, killed: bool) -> None:
+        self.killed = killed
         self.died = time.monotonic()
         self.dead.set()
 
@@ -51,7 +59,8 @@ async def life(folder: Path, settings: Mapping[str, str], failpoint: str = "") -
 
     def ended() -> None:
         loop.remove_reader(process.sentinel)
-        victim.found_dead()
+        process.join()
+        victim.found_dead(killed=process.exitcode == -signal.SIGKILL)
 
     loop.add_reader(process.sentinel, ended)
     try:

@@ -22,9 +22,10 @@ from bot.storage.database import Database
 from bot.storage.messages import Messages
 from bot.storage.policies import PolicyVersions
 from bot.storage.turns import Turns
+from tests.bot.policies.shop import loaded
 from tests.fake_model import ScriptedModel
 from tests.fakes import FakePlatform
-from tests.words import LAN, NOON, eventually, message
+from tests.words import LAN, eventually, message
 
 PROMPTS = Path(__file__).parent.parent.parent.parent / "prompts"
 QUICK = MessageLimits(max_units=4096, min_interval=0.0)
@@ -65,7 +66,7 @@ class Desk:
         self.scheduler = SendScheduler(self.platform)
         engine = Engine(
             model=self.model,
-            policies=policies,
+            policies=lambda: policies,
             messages=self.messages,
             turns=self.turns,
             schedulers={"shop": self.scheduler},
@@ -99,7 +100,7 @@ class Desk:
 @asynccontextmanager
 async def opened(folder: Path, limits: EngineLimits = LIMITS, *, growing_mark: str = "") -> AsyncIterator[Desk]:
     database = await Database.open(folder / "shopdesk.db")
-    policies = await Policies.load(PROMPTS, PolicyVersions(database), at=NOON)
+    policies = await loaded(PROMPTS, PolicyVersions(database))
     desk = Desk(database, policies, limits, growing_mark)
     tasks = [asyncio.create_task(desk.scheduler.run()), asyncio.create_task(desk.inbox.run())]
     try:

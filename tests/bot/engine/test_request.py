@@ -71,18 +71,17 @@ def test_what_the_model_did_not_say_is_not_its_history(outcome: str) -> None:
     assert history_within(past, 999, asker="customer") == (ModelMessage("user", "hi"),)
 
 
-def test_a_short_question_is_searched_for_with_the_one_before_it() -> None:
-    past = turns(("customer", "đổi trả áo thế nào"), ("assistant", "Dạ được"))
-    assert query_of([stored("còn giày thì sao")], past) == "còn giày thì sao\nđổi trả áo thế nào"
-    long = stored("phí giao hàng đi Đà Nẵng bao nhiêu", quoted="Áo sơ mi")
-    assert query_of([long], past) == "phí giao hàng đi Đà Nẵng bao nhiêu"
-    assert query_of([stored("còn giày")], []) == "còn giày"
+def test_a_question_is_searched_for_with_the_two_before_it_and_never_with_our_own_words() -> None:
+    past = turns(("customer", "xin chào"), ("customer", "đổi trả áo thế nào"), ("assistant", "Dạ được"))
+    past += turns(("customer", "mấy ngày"))
+    assert query_of([stored("còn giày thì sao")], past) == ("còn giày thì sao", ("đổi trả áo thế nào", "mấy ngày"))
+    assert query_of([stored("còn giày")], []) == ("còn giày", ())
 
 
-def test_a_short_question_that_quotes_is_searched_for_with_the_quote_and_never_with_our_own_words() -> None:
+def test_what_a_question_quotes_names_its_topic() -> None:
     past = turns(("customer", "đổi trả áo thế nào"))
     quoting = stored("còn không", quoted="Áo sơ mi trắng", is_correction=True)
-    assert query_of([quoting], past) == "còn không\nÁo sơ mi trắng"
+    assert query_of([quoting], past) == ("còn không", ("Áo sơ mi trắng",))
 
 
 def test_sources_are_named_once_in_the_order_in_which_they_were_cited() -> None:

@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from bot.policies.life import LivePolicies
+from bot.policies.live import Policies
 from bot.policies.sentences import SENTENCES
+from bot.storage.policies import PolicyVersions
 
 SAMPLE = Path(__file__).parents[3] / "prompts"
 RETURNS = """---
@@ -43,6 +46,13 @@ def write(folder: Path, files: Mapping[str, str | bytes]) -> Path:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(text.encode() if isinstance(text, str) else text)
     return folder
+
+
+async def loaded(folder: Path, versions: PolicyVersions, *, language: str = "vi") -> Policies:
+    """What is live after a start with this folder."""
+    live = LivePolicies(versions, folder, language=language)
+    await live.open()
+    return live.current()
 
 
 def _path(name: str) -> str:

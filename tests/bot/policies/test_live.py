@@ -1,17 +1,13 @@
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from bot.errors import PromptsError
-from bot.policies.live import Policies
 from bot.policies.version import version_of
 from bot.storage.database import Database
 from bot.storage.policies import PolicyVersions
-from tests.bot.policies.shop import good_files, sentences, write
+from tests.bot.policies.shop import good_files, loaded, sentences, write
 
-AT = datetime(2026, 11, 20, tzinfo=UTC)
 ENGLISH = "---\ntitle: Returns\n---\n## Period\n\n7 days.\n"
 
 
@@ -33,16 +29,16 @@ def folder(tmp_path: Path) -> Path:
 
 
 async def test_loading_stores_the_folder_as_the_active_version(folder: Path, versions: PolicyVersions) -> None:
-    policies = await Policies.load(folder, versions, at=AT, who="lan", why="tết")
+    policies = await loaded(folder, versions)
 
     assert policies.version == version_of(policies.prompts.files) == await versions.active()
     assert await versions.files(policies.version) == policies.prompts.files
-    assert [(one.created_by, one.reason) for one in await versions.versions()] == [("lan", "tết")]
+    assert [(one.created_by, one.reason) for one in await versions.versions()] == [("folder", "first start")]
 
 
 async def test_loading_the_same_folder_again_changes_nothing(folder: Path, versions: PolicyVersions) -> None:
-    first = await Policies.load(folder, versions, at=AT)
-    second = await Policies.load(folder, versions, at=AT)
+    first = await loaded(folder, versions)
+    second = await loaded(folder, versions)
 
     assert first.version == second.version
     assert len(await versions.versions()) == 1
@@ -50,10 +46,10 @@ async def test_loading_the_same_folder_again_changes_nothing(folder: Path, versi
 
 
 async def test_an_edit_is_a_new_version_and_the_old_one_keeps_its_words(folder: Path, versions: PolicyVersions) -> None:
-    old = await Policies.load(folder, versions, at=AT)
+    old = await loaded(folder, versions)
     file = folder / "policies/vi/returns.md"
     file.write_text(file.read_text().replace("7 ngày", "15 ngày"))
-    new = await Policies.load(folder, versions, at=AT)
+    new = await loaded(folder, versions)
 
     assert await versions.active() == new.version != old.version
     assert "15 ngày" in (await new.search("thời hạn"))[0].section.text
@@ -61,20 +57,10 @@ async def test_an_edit_is_a_new_version_and_the_old_one_keeps_its_words(folder: 
     assert "7 ngày" in (await versions.files(old.version))["policies/vi/returns.md"]
 
 
-async def test_a_folder_that_does_not_check_leaves_what_is_live(folder: Path, versions: PolicyVersions) -> None:
-    live = await Policies.load(folder, versions, at=AT)
-    (folder / "system.md").unlink()
-
-    with pytest.raises(PromptsError):
-        await Policies.load(folder, versions, at=AT)
-    assert await versions.active() == live.version
-    assert len(await versions.versions()) == 1
-
-
 async def test_a_sentence_is_said_in_the_language_or_else_in_the_default(
     folder: Path, versions: PolicyVersions
 ) -> None:
-    policies = await Policies.load(folder, versions, at=AT)
+    policies = await loaded(folder, versions)
 
     assert policies.languages == ("vi", "en")
     assert policies.sentence("greeting", "en") == "Hi, Cloud House!"
@@ -86,13 +72,13 @@ async def test_a_sentence_is_said_in_the_language_or_else_in_the_default(
 
 
 async def test_a_value_with_braces_is_not_filled_in_again(folder: Path, versions: PolicyVersions) -> None:
-    policies = await Policies.load(folder, versions, at=AT)
+    policies = await loaded(folder, versions)
 
     assert policies.sentence("too_long", "en", limit="{shop}") == "{shop} characters"
 
 
 async def test_another_default_language_can_be_chosen(folder: Path, versions: PolicyVersions) -> None:
-    policies = await Policies.load(folder, versions, at=AT, language="en")
+    policies = await loaded(folder, versions, language="en")
 
     assert policies.languages == ("en", "vi")
     assert policies.sentence("greeting") == "Hi, Cloud House!"
@@ -101,7 +87,7 @@ async def test_another_default_language_can_be_chosen(folder: Path, versions: Po
 async def test_all_sections_go_along_when_they_fit_then_those_of_the_language_then_none(
     folder: Path, versions: PolicyVersions
 ) -> None:
-    policies = await Policies.load(folder, versions, at=AT)
+    policies = await loaded(folder, versions)
     every = policies.sources_for("vi", 20_000)
     assert every is not None
     assert [source.section_id for source in every] == [
@@ -117,6 +103,6 @@ async def test_all_sections_go_along_when_they_fit_then_those_of_the_language_th
 
 
 async def test_numbers_in_a_sentence_are_written_as_people_write_them(folder: Path, versions: PolicyVersions) -> None:
-    policies = await Policies.load(folder, versions, at=AT)
+    policies = await loaded(folder, versions)
     assert "16.000" in policies.sentence("too_long", "vi", limit=16_000)
     assert "16,000" in policies.sentence("too_long", "en", limit=16_000)

@@ -1,6 +1,5 @@
 import unicodedata
 from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -8,21 +7,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.policies.live import Policies
-from bot.policies.search import stem, terms_of
+from bot.policies.words import stem
 from bot.storage.database import Database
 from bot.storage.policies import PolicyVersions
 from bot.text import fold
 from tests.bot.policies.questions import CHAT, ENGLISH, VIETNAMESE
-from tests.bot.policies.shop import SAMPLE, good_files, write
+from tests.bot.policies.shop import SAMPLE, good_files, loaded, write
+from tests.search.questions import HALVES, SPELLINGS, Half, Question, Score, read
 
-AT = datetime(2026, 11, 20, tzinfo=UTC)
 Questions = Sequence[tuple[str, frozenset[str]]]
 
 
 @pytest.fixture
 async def shop(tmp_path: Path) -> AsyncIterator[Policies]:
     database = await Database.open(tmp_path / "shopdesk.db")
-    yield await Policies.load(SAMPLE, PolicyVersions(database), at=AT)
+    yield await loaded(SAMPLE, PolicyVersions(database))
     await database.close()
 
 
@@ -80,7 +79,7 @@ async def test_without_marks_anywhere_words_are_found_by_either_spelling(tmp_pat
     text = "---\ntitle: A\n---\n## Một\n\ntra cứu đơn\n\n## Hai\n\ntrả đơn\n"
     folder = write(tmp_path / "prompts", good_files(policies__vi__returns=text))
     database = await Database.open(tmp_path / "shopdesk.db")
-    shop = await Policies.load(folder, PolicyVersions(database), at=AT)
+    shop = await loaded(folder, PolicyVersions(database))
 
     assert [one.section.heading for one in await shop.search("trả")] == ["Hai", "Một"]
     assert {one.section.heading for one in await shop.search("tra")} == {"Hai", "Một"}
@@ -118,12 +117,102 @@ async def test_what_says_nothing_about_the_shop_finds_nothing(shop: Policies, te
 
 @pytest.mark.timeout(5)
 @pytest.mark.parametrize(
-    "text", ["đổi trả " * 12_500, "a" * 100_000, "\u0301\u0323" * 50_000, '"' * 100_000, "🙂" * 100_000]
+    "text",
+    [
+        "đổi trả " * 12_500,
+        "a" * 100_000,
+        "\u0301\u0323" * 50_000,
+        '"' * 100_000,
+        "🙂" * 100_000,
+        "1." * 50_000,
+        "9k" * 9_999,
+    ],
 )
 async def test_a_very_long_question_is_searched_by_its_beginning(shop: Policies, text: str) -> None:
-    await shop.search(text)
-    for terms in terms_of(text):
-        assert len(terms.folded) < 300
+    assert await shop.search(text) == await shop.search(text[:4000])
+
+
+@pytest.mark.parametrize("half", HALVES)
+async def test_the_questions_of_the_set_are_answered_as_well_as_the_readme_says(shop: Policies, half: Half) -> None:
+    questions = read(half)
+    scores: dict[str, Score] = {spelling: Score() for spelling in SPELLINGS}
+    for question in questions.asked:
+        scores[question.spelling].add(*await asked(shop, question))
+    for spelling in SPELLINGS:
+        assert scores[spelling].recall(1) >= 0.78, spelling
+        assert scores[spelling].recall(3) >= 0.87, spelling
+        assert scores[spelling].accepted >= 0.9, spelling
+    assert scores["nfd"].ranks == scores["marks"].ranks
+    for at in (1, 3):
+        assert scores["bare"].recall(at) >= scores["marks"].recall(at) - 0.02
+
+
+@pytest.mark.parametrize("half", HALVES)
+async def test_a_second_question_finds_its_section_by_the_topic_of_the_first(shop: Policies, half: Half) -> None:
+    score = Score()
+    for question in read(half).second_turns:
+        score.add(*await asked(shop, question))
+    assert score.recall(1) >= 0.85
+    assert score.recall(3) >= 0.95
+
+
+@pytest.mark.parametrize("half", HALVES)
+async def test_questions_that_no_policy_is_about_find_nothing_good(shop: Policies, half: Half) -> None:
+    score = Score()
+    for question in read(half).off_topic:
+        score.add(*await asked(shop, question))
+    assert score.accepted <= 0.15
+
+
+async def asked(shop: Policies, question: Question) -> tuple[list[str], Question, bool]:
+    found = await shop.search(question.text, before=question.before, limit=10)
+    return [one.section.id for one in found], question, bool(found) and found[0].good
+
+
+async def test_what_was_asked_before_does_not_count_for_a_question_that_needs_it_not(shop: Policies) -> None:
+    question = "Đơn ở Hà Nội giao hỏa tốc phí bao nhiêu?"
+    assert await shop.search(question, before=["bảo hành đèn"]) == await shop.search(question)
+    assert await shop.search("", before=["bảo hành đèn"])
+    assert await shop.search("bao nhiêu", before=["phí giao hỏa tốc"]) != ()
+
+
+async def test_a_short_question_that_stands_for_itself_is_not_held_back_by_those_before_it(shop: Policies) -> None:
+    before = ["còn đồ gia dụng thì sao?", "thời tiết hôm nay thế nào"]
+    found = await shop.search("can i return socks", before=before)
+    assert found[0].good
+    assert found[0].section.id == "en/returns#products-that-cannot-be-returned"
+    assert not any(one.good for one in await shop.search("thời tiết hôm nay", before=["đổi trả hàng"]))
+
+
+async def test_what_no_policy_is_about_finds_nothing_good_unless_a_section_says_it(tmp_path: Path) -> None:
+    text = "---\ntitle: Sách\n---\n## Sách nói\n\nKể chuyện bằng giọng đọc.\n\n## Giấy\n\nGiấy màu nâu.\n"
+    database = await Database.open(tmp_path / "shopdesk.db")
+    for files, good in ((good_files(), False), (good_files(policies__vi__returns=text), True)):
+        folder = write(tmp_path / f"prompts-{good}", files)
+        shop = await loaded(folder, PolicyVersions(database))
+        for question in ("kể chuyện", "ke chuyen"):
+            assert any(one.good for one in await shop.search(question)) is good
+    assert (await shop.search("giay mau nau"))[0].good
+    await database.close()
+
+
+@pytest.mark.parametrize(
+    ("typed", "heading"),
+    [
+        ("giao hoatoc", "Giao hỏa tốc trong ngày"),
+        ("ddooir traar taij cuwar hangf", "Đổi trả tại cửa hàng"),
+        ("freeeeshippp ko", "Miễn phí giao hàng"),
+        ("free ship không", "Miễn phí giao hàng"),
+        ("GIAO HỎA TỐC", "Giao hỏa tốc trong ngày"),
+        ("giao hoả tốc", "Giao hỏa tốc trong ngày"),
+        ("đơn 499k có free ship", "Miễn phí giao hàng"),
+        ("hoá đơn", "Hóa đơn VAT"),
+        ("ship bn tien ve da nang", "Phí giao hàng trong nước"),
+        ("can I get a VAT invioce", "VAT invoice"),
+    ],
+)
+async def test_slips_of_the_finger_are_read_as_what_is_meant(shop: Policies, typed: str, heading: str) -> None:
+    assert (await shop.search(typed))[0].section.heading == heading
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

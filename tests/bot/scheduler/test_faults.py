@@ -59,7 +59,7 @@ def test_on_a_line_that_lost_answers_only_a_beginning_of_a_complete_text_can_be_
             lost.add(call.to.chat_id)
             return cut_line(True)
 
-        platform = FakePlatform(limits=replace(TELEGRAM, doubles=True), faults=faults)
+        platform = FakePlatform(limits=replace(TELEGRAM, doubles=True, calls_burst=1), faults=faults)
         async with running(platform) as scheduler:
 
             async def say(chat: str) -> None:
@@ -78,6 +78,41 @@ def test_on_a_line_that_lost_answers_only_a_beginning_of_a_complete_text_can_be_
         assert whole == TEXT
         assert len(platform.of("calm", op="send")) == 1
         assert platform.of("calm", op="edit") == []
+
+    run(scenario)
+
+
+def test_while_calls_are_left_over_a_complete_text_is_begun_and_then_completed_so_that_no_loss_can_double_it() -> None:
+    async def scenario() -> None:
+        platform = FakePlatform(
+            limits=replace(TELEGRAM, doubles=True), faults=lambda call, number: cut_line(True) if number == 0 else None
+        )
+        async with running(platform) as scheduler:
+            reply = reply_to(platform, "1")
+            reply.append(TEXT)
+            reply.end()
+            await scheduler.finish(reply)
+        *left, whole = platform.chat("1")
+        assert [TEXT.startswith(text) and len(text) <= 48 for text in left] == [True]
+        assert whole == TEXT
+
+    run(scenario)
+
+
+def test_a_crowd_does_not_pay_for_that() -> None:
+    async def scenario() -> None:
+        platform = FakePlatform(limits=replace(TELEGRAM, doubles=True))
+        async with running(platform) as scheduler:
+
+            async def say(chat: str) -> None:
+                reply = reply_to(platform, chat)
+                reply.append(TEXT)
+                reply.end()
+                await scheduler.finish(reply)
+
+            await asyncio.gather(*[say(str(number)) for number in range(200)])
+        assert all(platform.chat(str(number)) == [TEXT] for number in range(200))
+        assert len(platform.calls) <= 200 + TELEGRAM.calls_burst
 
     run(scenario)
 

@@ -1,6 +1,7 @@
 """What the platform limits is waited for, by those who are meant and by nobody else."""
 
 import asyncio
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import pairwise
 
@@ -169,3 +170,93 @@ def test_one_chat_that_has_to_wait_long_moves_the_first_and_last_words_of_the_ot
         place = int(share * len(first))
         assert first[place] <= max(1.05 * calm_first[place], calm_first[place] + 0.05)
         assert late[place] <= max(1.05 * calm_late[place], calm_late[place] + 0.05)
+
+
+def test_a_typing_sign_that_is_refused_in_one_chat_costs_the_other_chats_neither_signs_nor_time() -> None:
+    async def others(*, waits: bool) -> tuple[list[float], list[list[float]], FakePlatform]:
+        platform = FakePlatform()
+        if waits:
+            platform.faults = lambda call, number: (
+                RateLimited(30.0) if call.to.chat_id == "0" and call.op == "typing" else None
+            )
+        async with running(platform) as scheduler:
+            began = asyncio.get_running_loop().time()
+            replies = [reply_to(platform, str(number)) for number in range(5)]
+            late = await asyncio.gather(*[write(scheduler, reply, think=12.0) for reply in replies])
+        signs = [[call.began - began for call in platform.of(str(number), op="typing")] for number in range(5)]
+        return late, signs, platform
+
+    calm_late, calm_signs, _ = run_virtual(others(waits=False))
+    late, signs, platform = run_virtual(others(waits=True))
+    assert platform.failed() == {"RateLimited": 1}
+    assert [len(each) for each in calm_signs] == [3] * 5
+    for number in range(1, 5):
+        assert signs[number] == pytest.approx(calm_signs[number], abs=0.05)
+    assert late[1:] == pytest.approx(calm_late[1:], abs=0.05)
+    assert min(call.began for call in platform.texts() if call.to.chat_id == "0") >= signs[0][0] + 30
+
+
+def test_typing_signs_that_are_refused_in_two_chats_within_a_second_slow_the_whole_account() -> None:
+    async def scenario() -> None:
+        platform = FakePlatform(faults=lambda call, number: RateLimited(5.0) if number < 2 else None)
+        async with running(platform) as scheduler:
+            replies = [reply_to(platform, str(number)) for number in range(4)]
+            for reply in replies:
+                scheduler.start(reply)
+            await asyncio.sleep(0.8)
+            for reply in replies[2:]:
+                reply.append("Vâng ạ")
+                reply.end()
+            await asyncio.gather(*[scheduler.finish(reply) for reply in replies[2:]])
+        refused = [call.ended for call in platform.calls if call.error]
+        assert len(refused) == 2
+        assert min(call.began for call in platform.texts()) >= max(refused) + 0.9
+
+    run(scenario)
+
+
+def short_answers(count: int, faults: Callable[[Call, int], Exception | None]) -> tuple[list[float], FakePlatform]:
+    """When each of many short answers was shown; all of them are complete at the same moment."""
+
+    async def scenario() -> tuple[list[float], FakePlatform]:
+        platform = FakePlatform(faults=faults)
+        async with running(platform) as scheduler:
+            began = asyncio.get_running_loop().time()
+            replies = [reply_to(platform, str(number)) for number in range(count)]
+            for reply in replies:
+                reply.append("Vâng ạ")
+                reply.end()
+                scheduler.start(reply)
+            await asyncio.gather(*[scheduler.finish(reply) for reply in replies])
+        assert all(platform.chat(str(number)) == ["Vâng ạ"] for number in range(count))
+        return sorted(call.began - began for call in platform.texts()), platform
+
+    return run_virtual(scenario())
+
+
+def test_two_limited_chats_among_others_that_are_not_stop_nobody_else() -> None:
+    at, _ = short_answers(120, lambda call, number: RateLimited(5.0) if number in (40, 45) else None)
+    in_time = [moment for moment in at if moment < 4.0]
+    assert max(after - before for before, after in pairwise(in_time)) < 0.2
+
+
+def test_an_account_whose_calls_succeed_is_as_fast_as_before_within_seconds() -> None:
+    def twentieth(call: Call, number: int) -> Exception | None:
+        return RateLimited(1.0) if number % 20 == 7 and number < 300 else None
+
+    calm, _ = short_answers(300, lambda call, number: None)
+    at, platform = short_answers(300, twentieth)
+    assert platform.failed()["RateLimited"] == 15
+    assert at[-1] < 1.7 * calm[-1]
+
+
+def test_an_account_that_may_call_less_often_than_was_said_earns_few_refusals() -> None:
+    async def scenario() -> Mapping[str, int]:
+        platform = FakePlatform()
+        async with running(platform) as scheduler:
+            platform.limits = replace(TELEGRAM, calls_per_second=15.0, calls_burst=15)
+            await asyncio.gather(*[write(scheduler, reply_to(platform, str(number))) for number in range(200)])
+        assert all(platform.chat(str(number)) == [TEXT] for number in range(200))
+        return platform.failed()
+
+    assert run_virtual(scenario())["RateLimited"] < 60

@@ -69,6 +69,8 @@ class AnthropicServer:
         self.models = tuple(models)
         self.rate, self.piece, self.delay, self.older = rate, piece, delay, older
         self.log: list[Call] = []
+        self.witness: Callable[[str], None] = lambda step: None
+        """Told when a request has `arrived`, of each `delta` that was sent, and when an answer is `complete`."""
         self._host, self._port = host, port
         self._answer: Answer = believable
         self._faults: list[Fault] = []
@@ -138,6 +140,7 @@ class AnthropicServer:
                     await asyncio.sleep(0)
                 call.body = _parsed(call.raw)
                 self._changed.set()
+                self.witness("arrived")
                 fault = self._next_fault(call.body)
                 if fault and (early := await self._early(request, call, fault)):
                     return early
@@ -166,6 +169,7 @@ class AnthropicServer:
                 await response.write(data)
                 if delta:
                     call.deltas += 1
+                    self.witness("delta")
                     if call.first_text is None:
                         call.first_text = time.monotonic()
                         self._changed.set()
@@ -174,6 +178,7 @@ class AnthropicServer:
         else:
             call.outcome = "complete"
             await response.write_eof()
+            self.witness("complete")
         return response
 
     async def _break(self, request: web.Request, call: Call, how: str) -> None:

@@ -104,6 +104,7 @@ class Gateway:
         ready: Callable[[], Payload],
         guilds: Callable[[], list[Payload]],
         changed: Callable[[], None],
+        told: Callable[[str], None],
         message_content: bool,
         heartbeat_interval: float,
     ) -> None:
@@ -121,6 +122,7 @@ class Gateway:
         self._ready = ready
         self._guilds = guilds
         self._changed = changed
+        self._told = told
         self._heartbeat_interval = heartbeat_interval
         self._sockets: set[Socket] = set()
 
@@ -137,6 +139,7 @@ class Gateway:
             if data is not None:
                 # A session must never see the objects of another one or of the world.
                 session.dispatch(event, json.loads(json.dumps(data)))
+        self._told(event)
         self._changed()
 
     def send_guilds(self) -> None:

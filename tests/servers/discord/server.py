@@ -99,6 +99,9 @@ class DiscordServer:
         self.application_id = 1_100_000_000_000_000_001
         self.latency = latency
         self.log: list[Call] = []
+        self.witness: Callable[[str], None] = lambda step: None
+        """Told of each request that is `applied:METHOD ROUTE` and not answered yet (ids in a route are `*`),
+        and of each event that was `told:EVENT`."""
         self.state = State(clock=clock)
         self._clock = clock
         self._address = (host, port)
@@ -121,6 +124,7 @@ class DiscordServer:
             ready=self._ready,
             guilds=lambda: [self.state.guild_payload(guild) for guild in self.state.guilds],
             changed=self.state.notify,
+            told=lambda event: self.witness(f"told:{event}"),
             message_content=message_content,
             heartbeat_interval=heartbeat_interval,
         )
@@ -303,6 +307,7 @@ class DiscordServer:
             if fault is not None and fault.cut == "before":
                 return self._cut(request, Call(at, request.method, path, body, 0))
             response = await self._answer(request, path, fault, handler)
+            self.witness(f"applied:{request.method} {_route(path)}")
         except ApiError as exc:
             response = reply(exc.body, exc.status)
         if fault is not None and fault.cut == "after":
@@ -388,3 +393,7 @@ class DiscordServer:
             "team": None,
             "flags": MESSAGE_CONTENT_FLAG if message_content else 0,
         }
+
+
+def _route(path: str) -> str:
+    return re.sub(r"/(\d+|@original)(?=/|$)", "/*", path)

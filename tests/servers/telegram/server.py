@@ -82,6 +82,8 @@ class TelegramServer:
         self.latency = latency
         self.log: list[Call] = []
         self.faults: list[Fault] = []
+        self.witness: Callable[[str], None] = lambda step: None
+        """Told of each call that is `applied:METHOD` and not answered yet, and when updates are `confirmed`."""
         self.posts: list[int] = []
         """The status of each post to a webhook; 0 where it was not reached."""
         self.accounts = {
@@ -92,6 +94,7 @@ class TelegramServer:
             account.reads_all_group_messages = reads_all_group_messages
             account.knows_drafts, account.knows_can_stop = drafts, can_stop
             account.draft_seconds = draft_seconds
+            account.confirmed = lambda: self.witness("confirmed")
         self.token = tokens[0]
         self._floods = {token: Flood(calls_per_second) for token in tokens} if flood_limits else {}
         self._port = port
@@ -251,6 +254,7 @@ class TelegramServer:
             result = METHODS[method](account, asked.params)
         else:
             raise Refused(404, "Not Found")
+        self.witness(f"applied:{method}")
         if fault is not None and fault.kind == "apply_and_cut":
             return self._cut(asked)
         self._record(asked, 200)

@@ -85,6 +85,8 @@ class Account:
     token: str
     username: str
     changed: Callable[[], None]
+    confirmed: Callable[[], None] = lambda: None
+    """Called when the bot has said that it has taken updates."""
     reads_all_group_messages: bool = True
     knows_drafts: bool = True
     knows_can_stop: bool = True
@@ -124,10 +126,13 @@ class Account:
 
     def confirm(self, offset: int) -> None:
         """Forget the updates below `offset`; a negative one keeps only that many from the end."""
+        before = len(self.waiting)
         if offset < 0:
             self.waiting = self.waiting[offset:]
         elif offset > 0:
             self.waiting = [update for update in self.waiting if update["update_id"] >= offset]
+        if len(self.waiting) < before:
+            self.confirmed()
 
     def chat(self, chat_id: int) -> Chat:
         """The chat to write to. Raises `Refused` when there is none, or when the bot may not."""

@@ -1,0 +1,1 @@
+"""The commands `shopdesk policies …`: what is live, what was, and how to change it."""
