@@ -56,11 +56,11 @@ async def telegram(
     kinds: Sequence[str] = _KINDS,
     rate: float = _RATE,
     photo: bool = False,
-    **more: str,
+    drafts: bool = False,
 ) -> Row:
     """Answers to `method` are lost: each with a probability, or the first `times`."""
     chance = random.Random(seed)
-    async with stand(telegram={}, **more) as shop:
+    async with stand(telegram={}, TELEGRAM_STREAM="draft" if drafts else "edit") as shop:
         server, ledger = shop.telegram, shop.ledger
         assert server
         fault = server.fail("apply_and_cut", method, times=times, rate=1.0 if times else rate, seed=seed)
@@ -95,16 +95,12 @@ async def discord(
     async with stand(discord={"limits": False}) as shop:
         server = shop.discord
         assert server
-        await _cut_requests(server, method, path, times or people)
+        server.fault(method, path, cut="after", times=times or people)
         async with shop.open():
             await until(lambda: server.gateway.sessions and server.state.commands, PATIENCE)
             verdict = await _staff_asks(shop, server, people, chance, slash=slash)
         lost = [call for call in server.calls(method, path) if call.status == 0]
         return Row(name, len(lost), shop.ledger.count, verdict)
-
-
-async def _cut_requests(server: DiscordServer, method: str, path: str, times: int) -> None:
-    server.fault(method, path, cut="after", times=times)
 
 
 async def _staff_asks(
@@ -137,19 +133,10 @@ async def gateway(name: str, phase: str, people: int, seed: int) -> Row:
 
         async def cut() -> None:
             nonlocal cuts
-            for number in range(3):
-                before = _passed(server)
-                await until(
-                    lambda: (
-                        _passed(server)[phase] > before[phase] or (phase == "hello" and number == 0 and before["hello"])
-                    ),
-                    PATIENCE,
-                    every=0.001,
-                )
+            for _ in range(3):
+                await until(partial(_passes, server, phase, _passed(server)[phase]), PATIENCE, every=0.001)
                 server.gateway.drop()
                 cuts += 1
-                if phase == "resume" and number < 2:
-                    await until(lambda: server.gateway.connected, PATIENCE)
 
         cutting = asyncio.create_task(cut()) if phase not in ("message", "resume") else None
         async with shop.open():
@@ -162,6 +149,10 @@ async def gateway(name: str, phase: str, people: int, seed: int) -> Row:
             verdict = await _staff_asks(shop, server, people, chance)
             cutting.cancel()
         return Row(name, cuts, shop.ledger.count, verdict)
+
+
+def _passes(server: DiscordServer, phase: str, before: int) -> bool:
+    return _passed(server)[phase] > before
 
 
 def _passed(server: DiscordServer) -> Mapping[str, int]:
@@ -265,7 +256,7 @@ _TELEGRAM: Mapping[str, Mapping[str, Any]] = {
     "sendMessage": {},
     "editMessageText": {"kinds": ("short", "long")},
     "sendChatAction": {},
-    "sendMessageDraft": {"TELEGRAM_STREAM": "draft"},
+    "sendMessageDraft": {"drafts": True},
     "getFile": {"photo": True},
     "file": {"photo": True},
 }

@@ -140,9 +140,10 @@ def _out_of_order(discord: DiscordServer, chance: random.Random) -> Iterator[lis
         session.socket = socket
         frames = session.sent[mark:] * 2
         chance.shuffle(frames)
-        for frame in frames if socket else ():
-            socket.push(frame)
-            told.append(frame)
+        if socket is not None:
+            for frame in frames:
+                socket.push(frame)
+            told += frames
 
 
 class TwoTabs(PatientVisitor):
