@@ -24,6 +24,8 @@ from tests.bench.kills.words import sentences
 from tests.bench.proofs import Row, Stand, lines, settled, stand, until
 from tests.servers.anthropic.script import Fault
 from tests.servers.discord import DiscordServer
+from tests.servers.discord.people import Member
+from tests.servers.discord.world import Channel
 from tests.whole.visitor import Visitor
 
 PATIENCE = 60.0
@@ -57,10 +59,12 @@ async def telegram(
     rate: float = _RATE,
     photo: bool = False,
     drafts: bool = False,
+    delay: float = 0.2,
 ) -> Row:
     """Answers to `method` are lost: each with a probability, or the first `times`."""
     chance = random.Random(seed)
-    async with stand(telegram={}, TELEGRAM_STREAM="draft" if drafts else "edit") as shop:
+    stream = "draft" if drafts else "edit"
+    async with stand(telegram={}, claude={"delay": delay}, TELEGRAM_STREAM=stream) as shop:
         server, ledger = shop.telegram, shop.ledger
         assert server
         fault = server.fail("apply_and_cut", method, times=times, rate=1.0 if times else rate, seed=seed)
@@ -88,33 +92,78 @@ async def commands(name: str, people: int, seed: int) -> Row:
 
 
 async def discord(
-    name: str, method: str, path: str, people: int, seed: int, *, times: int = 0, slash: bool = False
+    name: str,
+    method: str,
+    path: str,
+    people: int,
+    seed: int,
+    *,
+    times: int = 0,
+    slash: bool = False,
+    kinds: Sequence[str] = _KINDS,
+    delay: float = 0.2,
 ) -> Row:
     """The answers to the first `times` (0: so many as there are people) requests of a route are lost."""
     chance = random.Random(seed)
-    async with stand(discord={"limits": False}) as shop:
+    async with stand(discord={"limits": False}, claude={"delay": delay}) as shop:
         server = shop.discord
         assert server
         server.fault(method, path, cut="after", times=times or people)
         async with shop.open():
             await until(lambda: server.gateway.sessions and server.state.commands, PATIENCE)
-            verdict = await _staff_asks(shop, server, people, chance, slash=slash)
-        lost = [call for call in server.calls(method, path) if call.status == 0]
-        return Row(name, len(lost), shop.ledger.count, verdict)
+            verdict = await _staff_asks(shop, server, people, chance, slash=slash, kinds=kinds)
+        return Row(name, _cut(server, method, path), shop.ledger.count, verdict)
+
+
+async def read_back(name: str, people: int, seed: int) -> Row:
+    """What was written while the program was away is asked for; the answers to the first requests are lost."""
+    chance, route = random.Random(seed), ("GET", r"/channels/\d+/messages$")
+    async with stand(discord={"limits": False}) as shop:
+        server = shop.discord
+        assert server
+        staff = [server.add_member(f"Nhân viên {number}", server.staff_role) for number in range(people)]
+        async with shop.open():
+            await until(lambda: server.gateway.sessions, PATIENCE)
+            await _asked(shop, server, staff, chance)
+            # How far was read is stored every ten seconds.
+            await asyncio.sleep(12)
+        server.fault(*route, cut="after", times=people)
+        for one in staff:
+            one.dm(shop.ledger.ask(one.id, chance.choice(_KINDS)))
+        async with shop.open():
+            verdict = await _settled(shop, server, {str(one.id): one.direct for one in staff})
+        return Row(name, _cut(server, *route), shop.ledger.count, verdict)
+
+
+def _cut(server: DiscordServer, method: str, path: str) -> int:
+    return sum(call.status == 0 for call in server.calls(method, path))
 
 
 async def _staff_asks(
-    shop: Stand, server: DiscordServer, people: int, chance: random.Random, *, slash: bool = False
+    shop: Stand,
+    server: DiscordServer,
+    people: int,
+    chance: random.Random,
+    *,
+    slash: bool = False,
+    kinds: Sequence[str] = _KINDS,
 ) -> Verdict:
     staff = [server.add_member(f"Nhân viên {number}", server.staff_role) for number in range(people)]
-    rooms = {str(one.id): server.add_channel(f"room{one.id}") if slash else one.direct for one in staff}
+    if not slash:
+        return await _asked(shop, server, staff, chance)
+    rooms = {str(one.id): server.add_channel(f"room{one.id}") for one in staff}
     for one in staff:
-        question = shop.ledger.ask(one.id, chance.choice(_KINDS))
-        if slash:
-            one.ask(rooms[str(one.id)], question)
-        else:
-            one.dm(question)
+        one.ask(rooms[str(one.id)], shop.ledger.ask(one.id, chance.choice(kinds)))
+    return await _settled(shop, server, rooms)
 
+
+async def _asked(shop: Stand, server: DiscordServer, staff: Sequence[Member], chance: random.Random) -> Verdict:
+    for one in staff:
+        one.dm(shop.ledger.ask(one.id, chance.choice(_KINDS)))
+    return await _settled(shop, server, {str(one.id): one.direct for one in staff})
+
+
+async def _settled(shop: Stand, server: DiscordServer, rooms: Mapping[str, Channel]) -> Verdict:
     def verdict() -> Verdict:
         return shop.ledger.judge(
             {name: [said.content for said in server.answers(room)] for name, room in rooms.items()}
@@ -133,7 +182,8 @@ async def gateway(name: str, phase: str, people: int, seed: int) -> Row:
 
         async def cut() -> None:
             nonlocal cuts
-            for _ in range(3):
+            # A session that was cut is resumed: it is not identified, nor told of servers, once more.
+            for _ in range(1 if phase in ("identify", "ready") else 3):
                 await until(partial(_passes, server, phase, _passed(server)[phase]), PATIENCE, every=0.001)
                 server.gateway.drop()
                 cuts += 1
@@ -255,22 +305,20 @@ _TELEGRAM: Mapping[str, Mapping[str, Any]] = {
     "getUpdates": {"rate": 0.5},
     "sendMessage": {},
     "editMessageText": {"kinds": ("short", "long")},
-    "sendChatAction": {},
+    "sendChatAction": {"delay": 2.0},
     "sendMessageDraft": {"drafts": True},
     "getFile": {"photo": True},
     "file": {"photo": True},
 }
 _DISCORD: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
     "GET /users/@me": ("GET", r"/users/@me$", {"times": 2}),
-    "GET /gateway/bot": ("GET", r"/gateway/bot$", {"times": 2}),
     "PUT commands": ("PUT", r"/commands$", {"times": 1}),
     "POST message": ("POST", r"/channels/\d+/messages$", {}),
     "PATCH message": ("PATCH", r"/channels/\d+/messages/", {}),
-    "POST typing": ("POST", r"/typing$", {}),
-    "GET messages": ("GET", r"/messages$", {}),
+    "POST typing": ("POST", r"/typing$", {"delay": 2.0}),
     "POST interaction callback": ("POST", r"/interactions/", {"slash": True}),
     "PATCH interaction's answer": ("PATCH", r"/webhooks/.*/messages/", {"slash": True}),
-    "POST interaction's next part": ("POST", r"/webhooks/", {"slash": True}),
+    "POST interaction's next part": ("POST", r"/webhooks/", {"slash": True, "kinds": ("long",)}),
 }
 _CLAUDE: Mapping[str, Fault] = {
     "before the headers": Fault("reset", after=-1),
@@ -290,6 +338,7 @@ PLAYS: Mapping[str, Play] = {
         f"Discord {route}": partial(discord, f"Discord {route}", method, path, **how)
         for route, (method, path, how) in _DISCORD.items()
     },
+    "Discord GET messages": partial(read_back, "Discord GET messages"),
     **{
         f"Discord's gateway after {phase}": partial(gateway, f"Discord's gateway after {phase}", phase)
         for phase in ("hello", "identify", "ready", "message", "resume")
