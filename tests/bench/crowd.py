@@ -55,7 +55,7 @@ class Ran:
 async def crowd(customers: int, rate: float, calls: float, *, flood: bool = False, seed: int = 1) -> Ran:
     """So many customers write while the program runs, `rate` messages a second."""
     options = {"flood_limits": flood, "calls_per_second": calls}
-    streams = {"rate": 20.0, "piece": 80, "delay": 0.2}
+    streams = {"rate": 20.0, "piece": 80, "delay": 0.2, "keeps": False}
     async with stand(telegram=options, claude=streams, TELEGRAM_CALLS_PER_SECOND=f"{calls:g}") as shop:
         telegram, chance = shop.telegram, random.Random(seed)
         assert telegram
@@ -89,7 +89,12 @@ async def away(
     """The program was away for so long; what waits at Telegram is as old as that."""
     options, chance, ledger = {"flood_limits": flood, "calls_per_second": calls}, random.Random(seed), Ledger()
     said = sentences()
-    async with stand(telegram=options, SHOPDESK_STALE=stale, TELEGRAM_CALLS_PER_SECOND=f"{calls:g}") as shop:
+    async with stand(
+        telegram=options,
+        claude={"keeps": False},
+        SHOPDESK_STALE=stale,
+        TELEGRAM_CALLS_PER_SECOND=f"{calls:g}",
+    ) as shop:
         telegram, shop.ledger = shop.telegram, ledger
         assert telegram
         ledger.answers(shop.claude)
