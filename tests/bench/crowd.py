@@ -109,15 +109,18 @@ async def away(
 
         def verdict() -> Verdict:
             """The apology stands above the answer, or instead of it."""
-            shown = {
-                chat: [_without(text, said["late"]) for text in telegram.texts(int(chat))] for chat in ledger.expected
-            }
-            found = ledger.judge(shown)
-            handed = [chat for chat, texts in shown.items() if _same(said["late_person"], texts)]
+            shown = {chat: [" ".join(text.split()) for text in telegram.texts(int(chat))] for chat in ledger.expected}
+            handed = [chat for chat, texts in shown.items() if said["late_person"] in texts]
             ran.told = len(handed)
+            found = ledger.judge(
+                {
+                    chat: [text.removeprefix(said["late"]).strip() for text in texts if text != said["late_person"]]
+                    for chat, texts in shown.items()
+                }
+            )
+            found.doubled += [f"{chat}: a person" for chat in handed if shown[chat].count(said["late_person"]) > 1]
             tags = {tag for chat in handed for tag in ledger.expected[chat].tags}
             found.lost = [tag for tag in found.lost if tag not in tags]
-            found.strange = [one for one in found.strange if one.split(":")[0] not in handed]
             return found
 
         async with shop.open() as victim:
@@ -131,14 +134,6 @@ async def away(
         _count(ran, telegram, {})
         ran.tracebacks = shop.log.count("Traceback")
         return ran
-
-
-def _without(text: str, apology: str) -> str:
-    return " ".join(text.split()).removeprefix(apology).strip()
-
-
-def _same(sentence: str, texts: Sequence[str]) -> bool:
-    return any(" ".join(text.split()) == sentence for text in texts)
 
 
 def _writers(customers: int, chance: random.Random) -> list[int]:

@@ -61,9 +61,13 @@ class Row:
     """Questions that had a sentence of the program's instead of an answer: there is none to be had."""
 
     def is_good(self) -> bool:
-        """Whether the promise is kept. A bare beginning, which is printed, does not break it."""
-        verdict = self.verdict
-        return not (verdict.lost or verdict.doubled or verdict.strange or verdict.disordered)
+        """Whether the promise is kept."""
+        return keeps_the_promise(self.verdict)
+
+
+def keeps_the_promise(verdict: Verdict) -> bool:
+    """Nobody is lost, nobody is answered twice, and nothing else is said. A bare beginning may be left."""
+    return not (verdict.lost or verdict.doubled or verdict.strange or verdict.disordered)
 
 
 HEAD = f"{'':44} tries  questions  lost  double  beginnings  told  strange  order"
