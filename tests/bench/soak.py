@@ -76,6 +76,7 @@ class Soaked:
     kills: int = 0
     samples: list[list[float]] = field(default_factory=list)
     status: int | None = None
+    ends: int = 0
     tracebacks: int = 0
 
 
@@ -102,45 +103,57 @@ async def soak(seconds: float, *, kills: bool = False, seed: int = 1, pace: floa
                 await asyncio.sleep(3.0)
                 soaked.verdict, soaked.told = judged(shop, people)
                 soaked.seconds, soaked.questions = time.monotonic() - began, shop.ledger.count
-            soaked.status = program.status
+            soaked.status, soaked.ends = program.status, program.ends
             await asyncio.gather(*(one.leave() for one in people))
             soaked.samples, soaked.tracebacks = program.samples(), shop.log.count("Traceback")
     return soaked
 
 
 class Running:
-    """The program, which may be killed and is then started again."""
+    """The program under a supervisor, which starts it again when it ends by itself or is killed."""
 
     def __init__(self, shop: Stand) -> None:
         self._shop = shop
         self._process: asyncio.subprocess.Process | None = None
         self._file = shop.folder / "samples"
+        self._is_over = False
         self.status: int | None = None
+        self.ends = 0
+        """How often it ended and nobody had asked for it."""
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        await self.start()
+        """It is up when this enters, and ended by SIGTERM at the end."""
+        telegram, discord = self._shop.telegram, self._shop.discord
+        supervising = asyncio.create_task(self._supervise())
         try:
+            await until(lambda: telegram and telegram.calls("deleteWebhook", status=200), 60)
+            await until(lambda: discord and discord.gateway.sessions, 60)
             yield
         finally:
-            assert self._process
-            with suppress(ProcessLookupError):
-                self._process.send_signal(signal.SIGTERM)
-            self.status = await self._process.wait()
+            self._is_over = True
+            self._send(signal.SIGTERM)
+            await supervising
 
-    async def start(self) -> None:
+    def kill(self) -> None:
+        self._send(signal.SIGKILL)
+
+    def _send(self, number: int) -> None:
+        with suppress(ProcessLookupError):
+            if self._process and self._process.returncode is None:
+                self._process.send_signal(number)
+
+    async def _supervise(self) -> None:
         words = (sys.executable, "-m", "tests.bench.watched", str(self._file))
-        with (self._shop.folder / "log").open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *words, env=environment(self._shop.folder, self._shop.settings()), stdout=log, stderr=log
-            )
-
-    async def kill(self) -> None:
-        """SIGKILL, and start it again."""
-        assert self._process
-        self._process.kill()
-        await self._process.wait()
-        await self.start()
+        while not self._is_over:
+            with (self._shop.folder / "log").open("ab") as log:
+                self._process = await asyncio.create_subprocess_exec(
+                    *words, env=environment(self._shop.folder, self._shop.settings()), stdout=log, stderr=log
+                )
+            self.status = await self._process.wait()
+            if not self._is_over:
+                self.ends += self.status != -signal.SIGKILL
+                await asyncio.sleep(0.5)
 
     def samples(self) -> list[list[float]]:
         return [json.loads(line) for line in self._file.read_text(encoding="ascii").splitlines()]
@@ -301,7 +314,7 @@ def _heal(shop: Stand) -> None:
 async def _kill(program: Running, chance: random.Random, soaked: Soaked) -> None:
     while True:
         await asyncio.sleep(chance.uniform(15.0, 45.0))
-        await program.kill()
+        program.kill()
         soaked.kills += 1
 
 
@@ -331,7 +344,7 @@ def report(soaked: Soaked) -> Iterator[str]:
         f"  anything else: {len(verdict.strange)}  out of order: {len(verdict.disordered)}"
         f"  told that there is no answer: {soaked.told}"
     )
-    yield f"ended with status {soaked.status}; tracebacks in the log: {soaked.tracebacks}"
+    yield f"ended with status {soaked.status}, by itself {soaked.ends} times; tracebacks: {soaked.tracebacks}"
     yield f"{'median / most':16}{'first third':>18}{'second':>18}{'last':>18}"
     for number, name in enumerate(_NAMES, 2):
         cells = [_cell([sample[number] for sample in part]) for part in thirds(soaked.samples)]

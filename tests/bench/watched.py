@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from bot import app
+from bot.errors import ShopdeskError
 from bot.logs import secrets_of, set_up_logging
 from bot.settings import Settings, read_settings
 
@@ -45,4 +46,7 @@ def write(log: Path, file: Path, tasks: int) -> None:
 if __name__ == "__main__":
     given = read_settings(None)
     set_up_logging(given.shopdesk_log_level, secrets=secrets_of(given))
-    asyncio.run(main(given, Path(sys.argv[1])))
+    try:
+        asyncio.run(main(given, Path(sys.argv[1])))
+    except ShopdeskError as exc:
+        sys.exit(str(exc))

@@ -78,5 +78,5 @@ async def test_people_who_go_on_writing_while_everything_fails_are_answered() ->
     ran = await soak(8.0, pace=5.0)
     assert keeps_the_promise(ran.verdict), "\n".join(report_of_soak(ran))
     assert ran.questions > 20
-    assert (ran.status, ran.tracebacks) == (0, 0)
+    assert (ran.status, ran.ends, ran.tracebacks) == (0, 0, 0)
     assert ran.samples
