@@ -65,8 +65,8 @@ class Person:
 
 @dataclass(slots=True)
 class Soaked:
-    """`samples`: seconds, process, and the four figures; `told`: questions that had the sentence that there is no
-    answer."""
+    """`samples`: seconds, process, and the four figures; `told`: how often somebody had the sentence that
+    there is no answer."""
 
     seconds: float = 0.0
     questions: int = 0
@@ -203,17 +203,20 @@ def _may_be_told(shop: Stand, name: str) -> None:
 
 
 def judged(shop: Stand, people: Sequence[Person]) -> tuple[Verdict, int]:
-    """What they see. Who had the sentence that there is no answer was answered; who had it and the answer, twice."""
+    """What they see. Who had the sentence that there is no answer was answered; who had it and the answer, twice.
+
+    What was not answered is asked once more with the next question, as its history: that answer names both.
+    """
     down, total, told = said()["model_down"], Verdict(), 0
     for one in people:
         if one.name not in shop.ledger.expected:
             continue
-        texts = one.texts()
+        texts = [" ".join(text.split()) for text in one.texts()]
         found = judge({one.name: texts}, {one.name: shop.ledger.expected[one.name]}, shop.ledger.words)
-        count = [" ".join(text.split()) for text in texts].count(down)
-        if count > len(found.lost):
-            found.doubled += [f"{one.name}: {down}"] * (count - len(found.lost))
-        told += min(count, len(found.lost))
+        count = texts.count(down)
+        late = sum(max(0, len(shop.ledger.words.asked(text)) - 1) for text in texts)
+        found.doubled += [f"{one.name}: {down}"] * (count - len(found.lost) - late)
+        told += count
         found.lost = found.lost[count:]
         total.lost += found.lost
         total.doubled += found.doubled
@@ -342,7 +345,7 @@ def report(soaked: Soaked) -> Iterator[str]:
     yield (
         f"lost: {len(verdict.lost)}  double finals: {len(verdict.doubled)}  bare beginnings: {verdict.beginnings}"
         f"  anything else: {len(verdict.strange)}  out of order: {len(verdict.disordered)}"
-        f"  told that there is no answer: {soaked.told}"
+        f"  told that there is no answer: {soaked.told} times"
     )
     yield f"ended with status {soaked.status}, by itself {soaked.ends} times; tracebacks: {soaked.tracebacks}"
     yield f"{'median / most':16}{'first third':>18}{'second':>18}{'last':>18}"
