@@ -43,7 +43,7 @@ _PAUSE = (2.0, 20.0)
 """Seconds between an answer and the next question."""
 _BETWEEN = (1.0, 5.0)
 """Seconds between two faults."""
-_PATIENCE = 120.0
+_PATIENCE = 60.0
 _DISK = "64m"
 said = cache(sentences)
 _NAMES = ("memory, MB", "open files", "tasks", "log (WAL), MB")
@@ -218,7 +218,7 @@ def judged(shop: Stand, people: Sequence[Person]) -> tuple[Verdict, int]:
         found.doubled += [f"{one.name}: {down}"] * (count - len(found.lost) - late)
         told += count
         found.lost = found.lost[count:]
-        total.lost += found.lost
+        total.lost += [f"{one.name}: {tag}" for tag in found.lost]
         total.doubled += found.doubled
         total.beginnings += found.beginnings
         total.strange += found.strange
