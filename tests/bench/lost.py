@@ -21,7 +21,7 @@ from tests.bench.chaos import load
 from tests.bench.kills.judge import Expected, Verdict
 from tests.bench.kills.web_door import PatientVisitor
 from tests.bench.kills.words import sentences
-from tests.bench.proofs import Row, Stand, lines, settled, stand, until
+from tests.bench.proofs import HEAD, Row, Stand, line, settled, stand, until
 from tests.servers.anthropic.script import Fault
 from tests.servers.discord import DiscordServer
 from tests.servers.discord.people import Member
@@ -39,12 +39,13 @@ Play = Callable[[int, int], Awaitable[Row]]
 async def main(people: int, seed: int, at_once: int, words: Sequence[str]) -> None:
     turns = asyncio.Semaphore(at_once)
 
-    async def one(play: Play) -> Row:
+    async def one(play: Play) -> None:
         async with turns:
-            return await play(people, seed)
+            print(line(await play(people, seed)), flush=True)
 
     chosen = [play for name, play in PLAYS.items() if not words or any(word in name for word in words)]
-    print("\n".join(lines(await asyncio.gather(*(one(play) for play in chosen)))))
+    print(HEAD)
+    await asyncio.gather(*(one(play) for play in chosen))
     print(load())
 
 

@@ -74,18 +74,22 @@ HEAD = f"{'':44} tries  questions  lost  double  beginnings  told  strange  orde
 
 
 def lines(rows: Iterable[Row]) -> Iterator[str]:
-    """The table, and below it what is wrong in words."""
+    """The table."""
     yield HEAD
-    wrong = []
     for row in rows:
-        verdict = row.verdict
-        yield (
-            f"{row.name:44} {row.tries:5d} {row.questions:10d} {len(verdict.lost):5d} {len(verdict.doubled):7d}"
-            f" {verdict.beginnings:11d} {row.told:5d} {len(verdict.strange):8d} {len(verdict.disordered):6d}"
-        )
-        for what in ("lost", "doubled", "strange", "disordered"):
-            wrong += [f"  {row.name}: {what}: {one}" for one in getattr(verdict, what)[:8]]
-    yield from wrong
+        yield line(row)
+
+
+def line(row: Row) -> str:
+    """A line of the table, and below it what is wrong in words."""
+    verdict = row.verdict
+    found = [
+        f"{row.name:44} {row.tries:5d} {row.questions:10d} {len(verdict.lost):5d} {len(verdict.doubled):7d}"
+        f" {verdict.beginnings:11d} {row.told:5d} {len(verdict.strange):8d} {len(verdict.disordered):6d}"
+    ]
+    for what in ("lost", "doubled", "strange", "disordered"):
+        found += [f"  {what}: {one}" for one in getattr(verdict, what)[:8]]
+    return "\n".join(found)
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""Nobody is lost and nobody is answered twice: the short form of `tests.bench` twice, lost, crowd and soak."""
+"""Nobody is lost and nobody is answered twice: the short form of `tests.bench` twice, lost and crowd."""
 
 import asyncio
 import sys
@@ -10,8 +10,6 @@ from tests.bench import lost, twice
 from tests.bench.crowd import away, crowd, report
 from tests.bench.kills.judge import Verdict
 from tests.bench.proofs import Ledger, Row, keeps_the_promise, lines
-from tests.bench.soak import report as report_of_soak
-from tests.bench.soak import soak
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="the program is started as a fork, and looked at in /proc"),
@@ -72,11 +70,3 @@ async def test_a_day_at_telegram_is_answered_or_told_as_configured(stale: str) -
     ran = await away(20, 60, 20.0, 1_000.0, stale=stale, flood=False)
     assert ran.verdict == Verdict(), "\n".join(report(ran))
     assert bool(ran.told) == (stale == "person")
-
-
-async def test_people_who_go_on_writing_while_everything_fails_are_answered() -> None:
-    ran = await soak(8.0, pace=5.0)
-    assert keeps_the_promise(ran.verdict), "\n".join(report_of_soak(ran))
-    assert ran.questions > 20
-    assert (ran.status, ran.ends, ran.tracebacks) == (0, 0, 0)
-    assert ran.samples
