@@ -13,7 +13,7 @@ from bot.storage.policies import PolicyVersions
 from bot.text import fold
 from tests.bot.policies.questions import CHAT, ENGLISH, VIETNAMESE
 from tests.bot.policies.shop import SAMPLE, good_files, loaded, write
-from tests.search.questions import HALVES, SPELLINGS, Half, Question, Score, read
+from tests.search.questions import PARTS, SPELLINGS, Part, Question, Score, read
 
 Questions = Sequence[tuple[str, frozenset[str]]]
 
@@ -132,9 +132,9 @@ async def test_a_very_long_question_is_searched_by_its_beginning(shop: Policies,
     assert await shop.search(text) == await shop.search(text[:4000])
 
 
-@pytest.mark.parametrize("half", HALVES)
-async def test_the_questions_of_the_set_are_answered_as_well_as_the_readme_says(shop: Policies, half: Half) -> None:
-    questions = read(half)
+@pytest.mark.parametrize("part", ("tune", "held_out"))
+async def test_the_questions_of_the_set_are_answered_as_well_as_the_readme_says(shop: Policies, part: Part) -> None:
+    questions = read(part)
     scores: dict[str, Score] = {spelling: Score() for spelling in SPELLINGS}
     for question in questions.asked:
         scores[question.spelling].add(*await asked(shop, question))
@@ -147,19 +147,19 @@ async def test_the_questions_of_the_set_are_answered_as_well_as_the_readme_says(
         assert scores["bare"].recall(at) >= scores["marks"].recall(at) - 0.02
 
 
-@pytest.mark.parametrize("half", HALVES)
-async def test_a_second_question_finds_its_section_by_the_topic_of_the_first(shop: Policies, half: Half) -> None:
+@pytest.mark.parametrize("part", ("tune", "held_out"))
+async def test_a_second_question_finds_its_section_by_the_topic_of_the_first(shop: Policies, part: Part) -> None:
     score = Score()
-    for question in read(half).second_turns:
+    for question in read(part).second_turns:
         score.add(*await asked(shop, question))
     assert score.recall(1) >= 0.85
     assert score.recall(3) >= 0.95
 
 
-@pytest.mark.parametrize("half", HALVES)
-async def test_questions_that_no_policy_is_about_find_nothing_good(shop: Policies, half: Half) -> None:
+@pytest.mark.parametrize("part", ("tune", "held_out"))
+async def test_questions_that_no_policy_is_about_find_nothing_good(shop: Policies, part: Part) -> None:
     score = Score()
-    for question in read(half).off_topic:
+    for question in read(part).off_topic:
         score.add(*await asked(shop, question))
     assert score.accepted <= 0.15
 
