@@ -136,8 +136,8 @@ class Reader:
 
     def _tells(self, one: Word, bare: bool) -> float:
         """How much a word tells of what a question is about: `co` may be có, which tells nothing, or cỡ."""
-        if one.folded.isdigit():
-            return float(len(one.folded) > 1)
+        if one.folded.isdigit():  # the number of an order, say, tells nothing that a policy could answer
+            return float(len(one.folded) > 1 and self.stands(one.folded))
         if not bare:
             return float(one.exact not in self.stop_words)
         if one.folded not in self.bare_stop_words:
