@@ -1,9 +1,10 @@
 """How well and how fast questions find their sections: `python -m tests.bench.search [--sections N] [--missed]`.
 
 The questions are those of `tests/search/tune.toml`, on which the search was tuned, `held_out.toml`, by the same
-hand, which was looked at on the way, and `blind.toml`, by somebody who had not seen the search. In all, an entry of `questions` has `find` (the sections that answer it, any of them
-will do), the question as `vi` or `en`, `own = true` when it uses the section's own words, and as `chat` how
-it is typed in a hurry. Nothing answers those of `off_topic`; those of `turns` come after the questions in `before`.
+hand, which was looked at on the way, and `blind.toml`, by somebody who had not seen the search. In all, an entry
+of `questions` has `find` (the sections that answer it, any of them will do), the question as `vi` or `en`,
+`own = true` when it uses the section's own words, and as `chat` how it is typed in a hurry. Nothing answers those
+of `off_topic`; those of `turns` come after the questions in `before`.
 """
 
 import argparse
