@@ -117,10 +117,15 @@ class _Checker:
         if head.language not in (None, language):
             reason = f"language is “{shown(head.language)}”, but the file is in policies/{language}/."
             findings.add(document.lines["language"], reason, "Move the file, or correct the language.")
+        terms = head.terms
+        if terms.period.is_empty:
+            reason = f"valid_until ({terms.period.until}) is before valid_from ({terms.period.start})."
+            findings.add(document.lines["valid_until"], reason, "Swap them, or correct one.")
         policy = f"{language}/{name}"
         for part in parts:
             section_id = f"{policy}#{part.slug}" if part.slug else policy
-            self.sections.append(Section(section_id, policy, language, head.title, part.headings, part.text, head.url))
+            what = (section_id, policy, language, head.title, part.headings, part.text, head.url)
+            self.sections.append(Section(*what, terms=terms, line=part.line))
 
     def must_have(self, language: str) -> None:
         needed = {

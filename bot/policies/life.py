@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
 from bot.errors import Problem, PromptsError, StorageError
@@ -59,7 +59,7 @@ class LivePolicies:
 
     What is live is what the storage says, not the folder. The folder is a candidate when it is something else
     than it was when it was last considered: a way back outlives a restart, and the next save goes live again.
-    `notice` is told what keeps a candidate from going live, once.
+    `notice` is told what keeps a candidate from going live, once. Policies count by the clock of `timezone`.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class LivePolicies:
         hosts: Sequence[str] = (),
         examine: Examine = nothing_to_examine,
         notice: Callable[[str], None] = lambda text: None,
+        timezone: tzinfo = UTC,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.versions = versions
@@ -81,6 +82,7 @@ class LivePolicies:
         self._hosts = hosts
         self._examine = examine
         self._notice = notice
+        self._timezone = timezone
         self._now = now
         self._live: _Live | None = None
         self._kept: dict[str, _Live] = {}
@@ -239,7 +241,8 @@ class LivePolicies:
 
     async def _prepared(self, prompts: Prompts, version: str) -> _Live:
         def prepare() -> _Live:
-            return _Live(Policies(prompts, version, self._language), link_hosts(prompts, self._hosts))
+            policies = Policies(prompts, version, self._language, timezone=self._timezone, now=self._now)
+            return _Live(policies, link_hosts(prompts, self._hosts))
 
         return await asyncio.to_thread(prepare)
 

@@ -5,6 +5,7 @@ from bot.policies.check import check
 from bot.policies.sentences import SENTENCES
 from tests.bot.policies.shop import RETURNS, good_files, sentences
 
+KEYS = "title, language, url, valid_from, valid_until, audience"
 HEAD = "---\ntitle: Đổi trả\n---\n"
 
 
@@ -104,11 +105,11 @@ def test_a_front_matter_is_text_even_if_yaml_would_read_it_otherwise() -> None:
         ),
         (
             "---\ntitle: A\ntitel: B\n---\n## A\n\nb\n",
-            ":3: “titel” is no key of the front matter. Did you mean “title”? Known: title, language, url.",
+            f":3: “titel” is no key of the front matter. Did you mean “title”? Known: {KEYS}.",
         ),
         (
             "---\ntitle: A\nxyz: B\n---\n## A\n\nb\n",
-            ":3: “xyz” is no key of the front matter. Known: title, language, url.",
+            f":3: “xyz” is no key of the front matter. Known: {KEYS}.",
         ),
         ("---\ntitle: A\ntitle: B\n---\n## A\n\nb\n", ":3: “title” is there twice. Line 2 has it, too."),
         ("---\ntitle:\n---\n## A\n\nb\n", ":2: title is empty. Write it behind the colon."),
@@ -116,6 +117,47 @@ def test_a_front_matter_is_text_even_if_yaml_would_read_it_otherwise() -> None:
         (
             "---\ntitle: A\nurl: shop.example\n---\n## A\n\nb\n",
             ":3: url must be an address that starts with https://. Correct it.",
+        ),
+        (
+            "---\ntitle: A\nurl: https://shop\n---\n## A\n\nb\n",
+            ":3: url leads to no host that a customer could open. Write it like https://shop.example/returns.",
+        ),
+        (
+            "---\ntitle: A\nvalid_form: 2026-02-10\n---\n## A\n\nb\n",
+            f":3: “valid_form” is no key of the front matter. Did you mean “valid_from”? Known: {KEYS}.",
+        ),
+        (
+            "---\ntitle: A\nvalid_from: 10/02/2026\n---\n## A\n\nb\n",
+            ":3: valid_from is no date. Write 2026-02-10 (the year comes first).",
+        ),
+        (
+            "---\ntitle: A\nvalid_until: Tết\n---\n## A\n\nb\n",
+            ":3: valid_until is no date. Write 2026-02-10, or with a time 2026-02-10 18:00.",
+        ),
+        (
+            "---\ntitle: A\nvalid_until: 2026-02-10 18:00+07:00\n---\n## A\n\nb\n",
+            ":3: valid_until is no date. Write 2026-02-10, or with a time 2026-02-10 18:00.",
+        ),
+        (
+            "---\ntitle: A\nvalid_until: 2026-02-30\n---\n## A\n\nb\n",
+            ":3: valid_until is no date that exists. Write it like 2026-02-10, or with a time 2026-02-10 18:00.",
+        ),
+        (
+            "---\ntitle: A\nvalid_until: 9999-12-31\n---\n## A\n\nb\n",
+            ":3: valid_until is in no year from 2000 to 2199. "
+            "Write it like 2026-02-10, or with a time 2026-02-10 18:00.",
+        ),
+        (
+            "---\ntitle: A\nvalid_until: 2026-02-10\nvalid_from: 2026-02-11\n---\n## A\n\nb\n",
+            ":3: valid_until (2026-02-10) is before valid_from (2026-02-11). Swap them, or correct one.",
+        ),
+        (
+            "---\ntitle: A\nvalid_from: [2026-02-10]\n---\n## A\n\nb\n",
+            ":3: “valid_from” holds a list or more keys. Write plain text behind the colon.",
+        ),
+        (
+            "---\ntitle: A\naudience: stuff\n---\n## A\n\nb\n",
+            ":3: audience is “stuff”. Did you mean “staff”? Known: customers, staff, everyone.",
         ),
         ("---\n- A\n---\n## A\n\nb\n", ":2: the front matter is no list of keys. Write one “key: text” on each line."),
         (
