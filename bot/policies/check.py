@@ -12,7 +12,7 @@ from bot.policies.findings import Findings, shown
 from bot.policies.front_matter import PolicyHead, PromptHead, split, validated
 from bot.policies.prompts import Prompts, Section
 from bot.policies.read import read_folder
-from bot.policies.sections import cut
+from bot.policies.sections import cut, slug_of
 from bot.policies.sentences import read_sentences
 from bot.policies.tables import SearchTables, read_tables
 from bot.text import clean, is_blank
@@ -86,8 +86,10 @@ class _Checker:
             case ["search.toml"]:
                 self.tables = read_tables(text, findings) if _is_clean(text, findings) else self.tables
             case ["policies", language, name] if name.endswith(".md"):
-                if _is_named(language, _LANGUAGE, "vi", findings) and _is_named(name[:-3], _NAME, "returns", findings):
-                    self.policy(language, name[:-3], text, findings)
+                name = name.removesuffix(".md")
+                plain = slug_of(name[:64])
+                if _is_named(language, _LANGUAGE, "vi", findings) and _is_named(name, _NAME, plain, findings):
+                    self.policy(language, name, text, findings)
             case ["sentences", name] if name.endswith(".toml"):
                 if _is_named(name[:-5], _LANGUAGE, "vi", findings):
                     self.sentences[name[:-5]] = read_sentences(text, findings) if _is_clean(text, findings) else {}

@@ -323,7 +323,7 @@ def test_a_long_sentence_does_not_shift_the_lines_behind_it() -> None:
         ("policies/x.md", "policies/x.md: this file does not belong here. Move it away;"),
         (
             "policies/vi/Đổi.md",
-            "policies/vi/Đổi.md: “Đổi” is no name for a policy. Use at most 64 of a–z, 0–9, - and _, like returns.md.",
+            "policies/vi/Đổi.md: “Đổi” is no name for a policy. Use at most 64 of a–z, 0–9, - and _, like doi.md.",
         ),
         ("policies/vi/...md", "policies/vi/...md: “..” is no name for a policy."),
         (f"policies/vi/{'a' * 65}.md", f"policies/vi/{'a' * 65}.md: “{'a' * 65}” is no name for a policy."),
