@@ -17,6 +17,8 @@ from bot.policies.sentences import read_sentences
 from bot.policies.tables import SearchTables, read_tables
 from bot.text import clean, is_blank
 
+MAX_SECTIONS = 20_000
+"""So many can be searched while a customer waits, and taken over while he does not notice."""
 _NAME = regex.compile(r"[a-z0-9_-]{1,64}")
 _LANGUAGE = regex.compile(r"[a-z]{2,3}")
 _CONFLICT = regex.compile(r"(?:<{7}|>{7}|\|{7})(?: .*)?")
@@ -56,6 +58,9 @@ def check(files: Mapping[str, str], *, language: str = "vi", unread: Iterable[st
     for path, text in sorted(files.items()):
         checker.take(path, text)
     checker.must_have(language)
+    if len(checker.sections) > MAX_SECTIONS:
+        reason = f"there are more than {MAX_SECTIONS:,} sections in all policies together."
+        checker.problems.append(Problem("policies", 0, reason, "Put what belongs together under one heading."))
     if checker.problems:
         raise PromptsError(_sorted(checker.problems))
     return Prompts(

@@ -1,5 +1,6 @@
 """The lines between `---` at the head of a Markdown file: a few known keys with plain text, nothing else of YAML."""
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, get_args
@@ -18,6 +19,7 @@ from pydantic import (
 from bot.links import host_of
 from bot.policies.findings import Findings, nearest, shown
 from bot.policies.period import Audience, Moment, Period, Terms, read_moment
+from bot.text import clean
 
 _FENCE = "---"
 _MAX_CHARS = 8192
@@ -34,7 +36,14 @@ def _is_url(value: str) -> str:
     return value
 
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+def _is_plain(value: str) -> str:
+    """YAML has ways to write what the file itself may not hold."""
+    if clean(value) != unicodedata.normalize("NFC", value) or "\n" in value:
+        raise ValueError("holds an invisible control character: type the line again")
+    return value
+
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_is_plain)]
 Url = Annotated[str, AfterValidator(_is_url), StringConstraints(max_length=500)]
 When = Annotated[InstanceOf[Moment], BeforeValidator(read_moment)]
 

@@ -390,3 +390,62 @@ def test_a_file_with_thousands_of_problems_is_told_by_the_first_fifty() -> None:
 
     assert len(found) == 51
     assert found[-1] == "policies/vi/returns.md:53: 2951 more problems of this file are not shown. Fix these first."
+
+
+def test_more_sections_than_can_be_searched_are_refused() -> None:
+    texts = {
+        f"policies__vi__p{number}": HEAD + "".join(f"## h{each}\nb\n" for each in range(500)) for number in range(41)
+    }
+
+    assert problems(good_files(**texts)) == [
+        "policies: there are more than 20,000 sections in all policies together. "
+        "Put what belongs together under one heading."
+    ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[a](https:/shop.example)",
+        "[a](https://)",
+        "[a](https://shop)",
+        "[a](www.shop.example)",
+        "[a](mailto:shop)",
+        "[a](tel:gọi ngay)",
+        "[a](https://shop.example@other.example)",
+        "[a]: ../returns.md",
+        "xem https//shop.example/a",
+        "xem https:/shop.example/a",
+        "xem http:shop.example",
+    ],
+)
+def test_a_link_that_is_none_is_named(line: str) -> None:
+    found = problems(good_files(policies__vi__returns=f"{HEAD}## A\n\nb\n{line}\n"))
+
+    assert len(found) == 1
+    assert found[0].startswith("policies/vi/returns.md:7: “")
+    assert found[0].endswith("” is no address that a customer could open. Write all of it, from https:// on.")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[a](https://shop.example/đổi-trả?x=1#y)",
+        "[a](mailto:shop@shop.example) [b](tel:+84901234567) [c](http://shop.example:8080)",
+        "[a]: https://shop.example",
+        "https://shop.example/a, http://shop.example và giờ 8:00",
+        "HTTPS là an toàn; [ ] chưa (xem dưới)",
+    ],
+)
+def test_a_link_that_is_one_is_left_in_peace(line: str) -> None:
+    assert line in check(good_files(policies__vi__returns=f"{HEAD}## A\n\nb\n{line}\n")).sections[0].text
+
+
+def test_what_escapes_would_hide_is_found_behind_them() -> None:
+    text = '---\ntitle: "A\\u202eB"\n---\n## A\n\nb\n'
+
+    assert problems(good_files(policies__vi__returns=text, sentences__vi=sentences(wait="a\\u202eb"))) == [
+        "policies/vi/returns.md:2: title holds an invisible control character. Type the line again.",
+        f"sentences/vi.toml:{list(SENTENCES).index('wait') + 1}: “wait” holds an invisible control character. "
+        "Type the sentence again.",
+    ]
