@@ -13,9 +13,11 @@ from bot.policies.addresses import link_hosts
 from bot.policies.candidate import Candidate, read_candidate, stored_candidate
 from bot.policies.live import Policies
 from bot.policies.naming import FOLDER, resolve, ways_back
+from bot.policies.period import on_the_wall
 from bot.policies.prompts import Prompts
 from bot.policies.standing import Standing, standing
 from bot.policies.version import short
+from bot.policies.warnings import warnings_of
 from bot.storage.policies import CandidateState, Considered, PolicyVersions
 
 log = logging.getLogger(__name__)
@@ -136,6 +138,11 @@ class LivePolicies:
     async def standing(self) -> Standing:
         """How the folder stands to what is live."""
         return await standing(self.versions, self.folder, language=self._language, is_manual=self._is_manual)
+
+    async def warnings(self) -> tuple[Problem, ...]:
+        """What in the live version an admin should look at."""
+        prompts, wall = self.current().prompts, on_the_wall(self._now(), self._timezone)
+        return await asyncio.to_thread(warnings_of, prompts, language=self._language, wall=wall)
 
     async def consider(self, *, again: bool = False) -> bool:
         """Look at the folder, and take it when it is something new that checks. `again`: or what its tests refused.
