@@ -80,7 +80,7 @@ def _look_at_language(
     if missing:
         are = "policies of the other languages are" if len(missing) > 1 else "policy of the other languages is"
         reason = f"{len(missing)} {are} missing here: {_listed(missing)}."
-        findings.add(0, reason, "Translate them: customers are answered from the other language until then.")
+        findings.add(0, reason, "Translate what is missing: customers are answered from the other language until then.")
     if language not in prompts.sentences:
         reason = f"there is no sentences/{language}.toml: the program says its own sentences in {default}."
         findings.add(0, reason, "Write it: copy the one that there is, and translate it.")

@@ -65,7 +65,7 @@ async def test_under_a_running_shop_each_is_told_once_and_what_is_live_stays_liv
             assert live.current() is before
             _becomes(tmp_path, f"after {name}", lambda folder: None, days=number + 20)
             days = f"**{number + 20} ngày**"
-            await eventually(lambda days=days: days in live.current().prompts.sections[0].text)  # type: ignore[misc]
+            await eventually(lambda days=days: days in live.current().prompts.sections[0].text, timeout=30)  # type: ignore[misc]
         assert not watch.done()
         assert told.empty()
     finally:

@@ -61,7 +61,7 @@ def test_what_only_one_language_has_is_named_once_for_the_other() -> None:
 
     assert warnings(policies__vi__gifts=gifts, policies__vi__cards=gifts) == [
         "policies/en: 2 policies of the other languages are missing here: cards, gifts. "
-        "Translate them: customers are answered from the other language until then."
+        "Translate what is missing: customers are answered from the other language until then."
     ]
     assert warnings(policies__vi__gifts=gifts.replace("---\n##", "audience: staff\n---\n##")) == []
 
