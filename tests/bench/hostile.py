@@ -1,4 +1,4 @@
-"""How long hostile prompts folders (`tests/bot/policies/hostile.py`) take to be refused: `python -m tests.bench.hostile`."""
+"""How long it takes to refuse the folders of `tests/bot/policies/hostile.py`: `python -m tests.bench.hostile`."""
 
 import resource
 import subprocess
