@@ -24,7 +24,7 @@ _TIMES |= {"triệu": 1_000_000, "tr": 1_000_000, "million": 1_000_000}
 _AFTERNOON = ("pm", "p.m.", "chiều", "tối", "đêm")
 _HALF_DAY = r"am|a\.m\.|pm|p\.m\.|sáng|trưa|chiều|tối|đêm"
 _FIGURE = regex.compile(
-    rf"""(?:(?<![\p{{L}}\d])|(?<=\dx))(?:
+    rf"""(?:(?<![\p{{L}}\d])|(?<=\dx)|(?<=vnd|usd))(?:
     (?P<phone> 0(?:[ .-]?\d){{8,10}} | 1[89]00(?:[ .-]?\d){{4,6}} | \+\d{{1,3}}(?:[ .-]?\d){{7,11}} )(?!\d)
     | (?P<around> 24/7 )(?!\d)
     | (?P<year> \d{{4}} )-(?P<month> \d{{2}} )-(?P<day> \d{{2}} )(?!\d)
@@ -32,7 +32,7 @@ _FIGURE = regex.compile(
         | [.-](?P<two> \d{{1,2}} )[.-]\d{{4}}(?!\d) )
     | (?P<day> \d{{1,2}} )(?:st|nd|rd|th)?\s+(?P<named> {_MONTH} )\b
     | (?P<named> {_MONTH} )\s+(?P<day> \d{{1,2}} )(?:st|nd|rd|th)?(?![\d:])
-    | (?P<hour> \d{{1,2}} )(?: [:h](?P<minute> \d{{2}} )(?!\d)(?:\s*(?P<half> {_HALF_DAY} )(?!\p{{L}}))?
+    | (?P<hour> \d{{1,2}} )(?: [:hg](?P<minute> \d{{2}} )(?!\d)(?:\s*(?P<half> {_HALF_DAY} )(?!\p{{L}}))?
         | (?:\s*giờ)?\s*(?P<half> {_HALF_DAY} )(?!\p{{L}}) | (?P<o> h )(?![\p{{L}}\d]) )
     | (?P<number> \d{{1,3}}(?:[.,]\d{{3}})+ | \d+(?:[.,]\d{{1,2}})? )(?![\d])(?:\s*(?P<times> {"|".join(_TIMES)} )
         (?P<rest> \d )? (?!\p{{L}}))?

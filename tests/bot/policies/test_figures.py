@@ -39,6 +39,13 @@ from bot.policies.figures import figures_in
         ("Size M2, VietQR2", "sizes"),
         ("1,5 kg và 160 × 200", "1.5kg and 160x200"),
         ("mùng 6", "the 6th"),
+        ("8g30–17g, thứ Hai đến thứ Bảy", "8:30 am – 17, Monday to Saturday"),
+        ("từ 500.000đ/đơn, 1 đổi 1", "VND500,000 an order, one for one"),
+        ("tầng 2, 18 phố Mây, ngày 20/11", "2nd floor, 18 phố Mây, November 20th"),
+        ("Một đơn, 3 kiện; phụ thu 15%", "One order, three parcels; a surcharge of 15 %"),
+        ("size 35–40; từ 1–2 ngày", "sizes 35-40, 1 to 2 days"),
+        ("trễ quá 1 giờ 30 phút", "more than 1 hour 30 minutes late"),
+        ("năm 2026, từ 2.000.000", "in 2026, from 2 million"),
     ],
 )
 def test_two_ways_to_write_the_same_do_not_differ(vi: str, en: str) -> None:
