@@ -120,6 +120,8 @@ async def run(
             announce(line)
         if words := (await shop.policies.standing()).words():
             announce(_line("policies", "note", words))
+        if warnings := await shop.policies.warnings():
+            announce(_line("policies", "note", _warning_words(len(warnings))))
         settle_memory()
         backups = DailyBackup(settings.database, keep=settings.shopdesk_backup_keep)
         await serve(shop, doors, stop, announce, beside=[backups.run, *beside_of(shop)], grace=grace)
@@ -366,6 +368,10 @@ def what_is_off(shop: Shop) -> list[str]:
 
 def _policy_words(policies: Policies) -> str:
     return f"version {short(policies.version)}: {len(policies.prompts.policies)} policies"
+
+
+def _warning_words(count: int) -> str:
+    return f"{count} warning{'' if count == 1 else 's'}: `shopdesk policies check` lists what to look at"
 
 
 def _model_words(model: ChatModel) -> str:

@@ -1,6 +1,8 @@
 """Tries every configured connection, for `shopdesk check` and `shopdesk init`."""
 
 import asyncio
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from adapters.discord.check import check_discord
 from adapters.telegram.check import check_telegram
@@ -11,6 +13,7 @@ from bot.llm.anthropic.check import check_anthropic
 from bot.policies.check import read_prompts
 from bot.policies.standing import Standing
 from bot.policies.version import version_of
+from bot.policies.warnings import warnings_of
 from bot.policy_commands.seen import standing_of, versions_in
 from bot.settings import Settings
 from bot.storage.database import Database
@@ -59,7 +62,18 @@ async def _check_prompts(settings: Settings, *, is_readable: bool) -> CheckResul
     found = await _standing(settings) if is_readable else None
     if found and found.live and (difference := found.words()):
         return CheckResult("prompts", "warning", difference, "`shopdesk policies diff` shows it.", data)
-    return CheckResult("prompts", "ok", f"{words}, as they are live" if found and found.live else words, data=data)
+    words = f"{words}, as they are live" if found and found.live else words
+    warnings = await asyncio.to_thread(
+        warnings_of,
+        prompts,
+        language=settings.shopdesk_language,
+        wall=datetime.now(ZoneInfo(settings.shopdesk_timezone)).replace(tzinfo=None),
+    )
+    if warnings:
+        words = f"{words}; {len(warnings)} to look at, the first: {warnings[0]}"
+        fix = "`shopdesk policies check` lists what to look at."
+        return CheckResult("prompts", "warning", words, fix, {**data, "warnings": len(warnings)})
+    return CheckResult("prompts", "ok", words, data={**data, "warnings": 0})
 
 
 async def _standing(settings: Settings) -> Standing | None:

@@ -86,14 +86,13 @@ class Asking:
                     turn.billed(event.usage)
 
     async def _request(self, turn: RunningTurn) -> ModelRequest:
-        limits = self._limits
+        limits, at, asker = self._limits, self._now(), turn.messages[0].message.role
         past = await self._turns.history(turn.conversation)
-        find = partial(self._found, turn, *query_of(turn.messages, past))
-        sections = turn.policies.sources_for(turn.language, limits.section_tokens)
+        find = partial(self._found, turn, *query_of(turn.messages, past), at=at)
+        sections = turn.policies.sources_for(turn.language, limits.section_tokens, at=at, asker=asker)
         if sections is None:
             sections = await find()
         prompts = turn.policies.prompts
-        asker = turn.messages[0].message.role
         history = history_within(past, limits.history_tokens, asker=asker)
         return ModelRequest(
             system=prompts.staff if asker == "staff" else prompts.system,
@@ -114,7 +113,9 @@ class Asking:
             notes=turn.notes,
         )
 
-    async def _found(self, turn: RunningTurn, query: str, before: Sequence[str]) -> tuple[Source, ...]:
-        limit = self._limits.sections_found
-        found = await turn.policies.search(query, language=turn.language, limit=limit, before=before)
+    async def _found(self, turn: RunningTurn, query: str, before: Sequence[str], *, at: datetime) -> tuple[Source, ...]:
+        limit, asker = self._limits.sections_found, turn.messages[0].message.role
+        found = await turn.policies.search(
+            query, language=turn.language, limit=limit, before=before, at=at, asker=asker
+        )
         return tuple(hit.section.source() for hit in found if hit.good)

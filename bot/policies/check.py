@@ -12,11 +12,13 @@ from bot.policies.findings import Findings, shown
 from bot.policies.front_matter import PolicyHead, PromptHead, split, validated
 from bot.policies.prompts import Prompts, Section
 from bot.policies.read import read_folder
-from bot.policies.sections import cut
+from bot.policies.sections import cut, slug_of
 from bot.policies.sentences import read_sentences
 from bot.policies.tables import SearchTables, read_tables
 from bot.text import clean, is_blank
 
+MAX_SECTIONS = 20_000
+"""So many can be searched while a customer waits, and taken over while he does not notice."""
 _NAME = regex.compile(r"[a-z0-9_-]{1,64}")
 _LANGUAGE = regex.compile(r"[a-z]{2,3}")
 _CONFLICT = regex.compile(r"(?:<{7}|>{7}|\|{7})(?: .*)?")
@@ -56,6 +58,9 @@ def check(files: Mapping[str, str], *, language: str = "vi", unread: Iterable[st
     for path, text in sorted(files.items()):
         checker.take(path, text)
     checker.must_have(language)
+    if len(checker.sections) > MAX_SECTIONS:
+        reason = f"there are more than {MAX_SECTIONS:,} sections in all policies together."
+        checker.problems.append(Problem("policies", 0, reason, "Put what belongs together under one heading."))
     if checker.problems:
         raise PromptsError(_sorted(checker.problems))
     return Prompts(
@@ -86,8 +91,10 @@ class _Checker:
             case ["search.toml"]:
                 self.tables = read_tables(text, findings) if _is_clean(text, findings) else self.tables
             case ["policies", language, name] if name.endswith(".md"):
-                if _is_named(language, _LANGUAGE, "vi", findings) and _is_named(name[:-3], _NAME, "returns", findings):
-                    self.policy(language, name[:-3], text, findings)
+                name = name.removesuffix(".md")
+                plain = slug_of(name[:64])
+                if _is_named(language, _LANGUAGE, "vi", findings) and _is_named(name, _NAME, plain, findings):
+                    self.policy(language, name, text, findings)
             case ["sentences", name] if name.endswith(".toml"):
                 if _is_named(name[:-5], _LANGUAGE, "vi", findings):
                     self.sentences[name[:-5]] = read_sentences(text, findings) if _is_clean(text, findings) else {}
@@ -117,10 +124,15 @@ class _Checker:
         if head.language not in (None, language):
             reason = f"language is “{shown(head.language)}”, but the file is in policies/{language}/."
             findings.add(document.lines["language"], reason, "Move the file, or correct the language.")
+        terms = head.terms
+        if terms.period.is_empty:
+            reason = f"valid_until ({terms.period.until}) is before valid_from ({terms.period.start})."
+            findings.add(document.lines["valid_until"], reason, "Swap them, or correct one.")
         policy = f"{language}/{name}"
         for part in parts:
             section_id = f"{policy}#{part.slug}" if part.slug else policy
-            self.sections.append(Section(section_id, policy, language, head.title, part.headings, part.text, head.url))
+            what = (section_id, policy, language, head.title, part.headings, part.text, head.url)
+            self.sections.append(Section(*what, terms=terms, line=part.line))
 
     def must_have(self, language: str) -> None:
         needed = {

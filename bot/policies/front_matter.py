@@ -1,27 +1,51 @@
 """The lines between `---` at the head of a Markdown file: a few known keys with plain text, nothing else of YAML."""
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    InstanceOf,
+    StringConstraints,
+    ValidationError,
+)
 
+from bot.links import host_of
 from bot.policies.findings import Findings, nearest, shown
+from bot.policies.period import Audience, Moment, Period, Terms, read_moment
+from bot.text import clean
 
 _FENCE = "---"
 _MAX_CHARS = 8192
 _MAX_DEPTH = 8
+_UNREADABLE = "\0"
+"""Stands for what was complained about already."""
 
 
 def _is_url(value: str) -> str:
     if not value.startswith(("https://", "http://")) or any(char.isspace() for char in value):
         raise ValueError("must be an address that starts with https://")
+    if "." not in (host_of(value) or ""):
+        raise ValueError("leads to no host that a customer could open: write it like https://shop.example/returns")
     return value
 
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+def _is_plain(value: str) -> str:
+    """YAML has ways to write what the file itself may not hold."""
+    if clean(value) != unicodedata.normalize("NFC", value) or "\n" in value:
+        raise ValueError("holds an invisible control character: type the line again")
+    return value
+
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_is_plain)]
 Url = Annotated[str, AfterValidator(_is_url), StringConstraints(max_length=500)]
+When = Annotated[InstanceOf[Moment], BeforeValidator(read_moment)]
 
 
 class PolicyHead(BaseModel):
@@ -32,6 +56,14 @@ class PolicyHead(BaseModel):
     title: Text
     language: Text | None = None
     url: Url | None = None
+    valid_from: When | None = None
+    valid_until: When | None = None
+    audience: Audience = "everyone"
+
+    @property
+    def terms(self) -> Terms:
+        """When it counts, and for whose questions."""
+        return Terms(Period(self.valid_from, self.valid_until), self.audience)
 
 
 class PromptHead(BaseModel):
@@ -86,6 +118,8 @@ def validated(model: type[Head], document: Document, findings: Findings) -> Head
 def _explain(error: dict[str, Any], model: type[BaseModel], document: Document, findings: Findings) -> None:
     key = str(error["loc"][0])
     line = document.lines.get(key, 1)
+    if error["type"] != "extra_forbidden" and error["input"] == _UNREADABLE:
+        return
     known = ", ".join(model.model_fields)
     match error["type"]:
         case "missing":
@@ -99,8 +133,13 @@ def _explain(error: dict[str, Any], model: type[BaseModel], document: Document, 
             findings.add(line, f"{key} is empty.", "Write it behind the colon.")
         case "string_too_long":
             findings.add(line, f"{key} is longer than {error['ctx']['max_length']} characters.", "Shorten it.")
+        case "literal_error":
+            allowed = get_args(Audience)
+            guess = nearest(str(error["input"]), allowed)
+            findings.add(line, f"{key} is “{shown(str(error['input']))}”.{guess}", f"Known: {', '.join(allowed)}.")
         case _:
-            findings.add(line, f"{key} {str(error['msg']).removeprefix('Value error, ')}.", "Correct it.")
+            reason, _, fix = str(error["msg"]).removeprefix("Value error, ").partition(": ")
+            findings.add(line, f"{key} {reason}.", f"{fix[:1].upper()}{fix[1:]}." if fix else "Correct it.")
 
 
 def _values(head: str, findings: Findings) -> tuple[dict[str, str] | None, dict[str, int]]:
@@ -140,8 +179,7 @@ def _pairs(node: yaml.MappingNode, findings: Findings) -> tuple[dict[str, str], 
             if not isinstance(value, yaml.ScalarNode):
                 reason = f"“{shown(key.value)}” holds a list or more keys."
                 findings.add(line, reason, "Write plain text behind the colon.")
-            # What was complained about already stands for something that no further check finds fault with.
-            values[key.value] = value.value if isinstance(value, yaml.ScalarNode) else "https://-"
+            values[key.value] = value.value if isinstance(value, yaml.ScalarNode) else _UNREADABLE
             lines[key.value] = line
     return values, lines
 

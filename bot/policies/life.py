@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
 from bot.errors import Problem, PromptsError, StorageError
@@ -13,9 +13,11 @@ from bot.policies.addresses import link_hosts
 from bot.policies.candidate import Candidate, read_candidate, stored_candidate
 from bot.policies.live import Policies
 from bot.policies.naming import FOLDER, resolve, ways_back
+from bot.policies.period import on_the_wall
 from bot.policies.prompts import Prompts
 from bot.policies.standing import Standing, standing
 from bot.policies.version import short
+from bot.policies.warnings import warnings_of
 from bot.storage.policies import CandidateState, Considered, PolicyVersions
 
 log = logging.getLogger(__name__)
@@ -59,7 +61,7 @@ class LivePolicies:
 
     What is live is what the storage says, not the folder. The folder is a candidate when it is something else
     than it was when it was last considered: a way back outlives a restart, and the next save goes live again.
-    `notice` is told what keeps a candidate from going live, once.
+    `notice` is told what keeps a candidate from going live, once. Policies count by the clock of `timezone`.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class LivePolicies:
         hosts: Sequence[str] = (),
         examine: Examine = nothing_to_examine,
         notice: Callable[[str], None] = lambda text: None,
+        timezone: tzinfo = UTC,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.versions = versions
@@ -81,6 +84,7 @@ class LivePolicies:
         self._hosts = hosts
         self._examine = examine
         self._notice = notice
+        self._timezone = timezone
         self._now = now
         self._live: _Live | None = None
         self._kept: dict[str, _Live] = {}
@@ -134,6 +138,11 @@ class LivePolicies:
     async def standing(self) -> Standing:
         """How the folder stands to what is live."""
         return await standing(self.versions, self.folder, language=self._language, is_manual=self._is_manual)
+
+    async def warnings(self) -> tuple[Problem, ...]:
+        """What in the live version an admin should look at."""
+        prompts, wall = self.current().prompts, on_the_wall(self._now(), self._timezone)
+        return await asyncio.to_thread(warnings_of, prompts, language=self._language, wall=wall)
 
     async def consider(self, *, again: bool = False) -> bool:
         """Look at the folder, and take it when it is something new that checks. `again`: or what its tests refused.
@@ -239,7 +248,8 @@ class LivePolicies:
 
     async def _prepared(self, prompts: Prompts, version: str) -> _Live:
         def prepare() -> _Live:
-            return _Live(Policies(prompts, version, self._language), link_hosts(prompts, self._hosts))
+            policies = Policies(prompts, version, self._language, timezone=self._timezone, now=self._now)
+            return _Live(policies, link_hosts(prompts, self._hosts))
 
         return await asyncio.to_thread(prepare)
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bot.chat import Source
+from bot.policies.period import NO_TERMS, Terms
 from bot.policies.tables import SearchTables
 
 
@@ -22,6 +23,10 @@ class Section:
     headings: tuple[str, ...]
     text: str
     url: str | None = None
+    terms: Terms = NO_TERMS
+    """Those of its policy: when it counts, and for whose questions."""
+    line: int = 0
+    """Where it begins in its file."""
 
     @property
     def heading(self) -> str:
@@ -49,6 +54,10 @@ class Prompts:
     """Path in the folder → its text (NFC, `\\n`): what a version keeps."""
     tables: SearchTables = field(default_factory=SearchTables)
     """What the shop adds to the words that the search knows."""
+
+    def terms(self) -> dict[str, Terms]:
+        """When each policy counts, and for whose questions."""
+        return {section.policy: section.terms for section in self.sections}
 
     @property
     def policies(self) -> tuple[str, ...]:

@@ -1,10 +1,11 @@
 """Reads the files of a prompts folder from the disk, as if a stranger had written it: sizes, names and kinds first."""
 
+import codecs
 import errno
 import os
 import stat
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -17,6 +18,12 @@ MAX_FILE_BYTES = 1024 * 1024
 MAX_FOLDER_BYTES = 10 * 1024 * 1024
 MAX_FILES = 2000
 _MAX_DEPTH = 4
+_TEXTS = (".md", ".toml", ".yaml", ".yml")
+_WIDE = {codecs.BOM_UTF32_LE: "UTF-32", codecs.BOM_UTF32_BE: "UTF-32", codecs.BOM_UTF16_LE: "UTF-16"} | {
+    codecs.BOM_UTF16_BE: "UTF-16"
+}
+_HEAD = 1000
+"""Bytes by which such text is known."""
 # What editors and systems put beside a file: backups, swap files, vim's try whether it may write (4913).
 _LITTER = ("~", ".swp", ".swx", "___jb_tmp___", "___jb_old___")
 _NOT_OURS = frozenset({"README.md", "4913", "Thumbs.db", "desktop.ini"})
@@ -64,19 +71,23 @@ class _Reader:
         self.walk(self.folder, "", 1)
 
     def walk(self, folder: Path, prefix: str, depth: int) -> None:
-        for entry in self.listed(folder, prefix):
+        entries = [entry for entry in self.listed(folder, prefix) if not is_ignored(entry.name)]
+        twins = _twins([entry.name for entry in entries])
+        for entry in entries:
             path = prefix + entry.name
-            if is_ignored(entry.name):
-                continue
-            if entry.is_symlink():
+            if twin := twins.get(entry.name):
+                reason = f"this name is “{shown(twin)}” on systems that do not tell a from A."
+                self.problem(path, 0, reason, "Keep one of the two.")
+            elif entry.is_symlink():
                 self.problem(path, 0, "this is a symbolic link.", "Put the file itself here.")
-            elif entry.is_dir(follow_symlinks=False):
-                if depth == _MAX_DEPTH:
-                    self.problem(path, 0, "folders are nested too deeply.", "Policies are policies/LANGUAGE/NAME.md.")
-                else:
-                    self.walk(Path(entry.path), f"{path}/", depth + 1)
-            else:
+            elif not entry.is_dir(follow_symlinks=False):
                 self.file(Path(entry.path), path)
+            elif entry.name.endswith(_TEXTS):
+                self.problem(path, 0, "this is a folder where a file belongs.", "Put a text file of this name here.")
+            elif depth == _MAX_DEPTH:
+                self.problem(path, 0, "folders are nested too deeply.", "Policies are policies/LANGUAGE/NAME.md.")
+            else:
+                self.walk(Path(entry.path), f"{path}/", depth + 1)
 
     def listed(self, folder: Path, prefix: str) -> Iterator[os.DirEntry[str]]:
         try:
@@ -114,7 +125,11 @@ class _Reader:
             text = data.decode("utf-8-sig")
         except UnicodeDecodeError as exc:
             line = data[: exc.start].count(b"\n") + 1
-            self.problem(path, line, "this is not UTF-8 text.", "Save the file as UTF-8.")
+            reason = f"this is not UTF-8 text (it holds the byte 0x{data[exc.start]:02X})."
+            self.undecodable(path, data, line, reason)
+            return
+        if "\0" in text[:_HEAD] and _wide(data):
+            self.undecodable(path, data, 1, "")
             return
         text = text.replace("\r\n", "\n").replace("\r", "\n")
         if run := _MARKS.search(text):
@@ -122,6 +137,11 @@ class _Reader:
             self.problem(path, line, "there are more than 30 combining marks in a row.", "Delete them.")
             return
         self.files[path] = unicodedata.normalize("NFC", text)
+
+    def undecodable(self, path: str, data: bytes, line: int, reason: str) -> None:
+        if wide := _wide(data):
+            line, reason = 0, f"this is {wide} text."
+        self.problem(path, line, reason, "Save it again as UTF-8: editors ask for the encoding under “Save as”.")
 
     def unreadable(self, path: str, exc: OSError) -> None:
         if exc.errno in (errno.EACCES, errno.EPERM):
@@ -140,9 +160,36 @@ def is_ignored(name: str) -> bool:
 
 
 def _bytes_of(file: Path) -> bytes | None:
-    """At most one byte more than allowed; None for what is no regular file."""
+    """At most one byte more than allowed; None for what is no regular file.
+
+    What is none is not even opened: opening a device can do something.
+    """
+    if not stat.S_ISREG(os.lstat(file).st_mode):
+        return None
     descriptor = os.open(file, _OPEN)
     with open(descriptor, "rb") as opened:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return None
         return opened.read(MAX_FILE_BYTES + 1)
+
+
+def _twins(names: Sequence[str]) -> dict[str, str]:
+    """Names that some systems do not tell from another one here → that one, the plainest of them."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(unicodedata.normalize("NFC", name).casefold(), []).append(name)
+    found: dict[str, str] = {}
+    for plain, group in groups.items():
+        kept = plain if plain in group else group[0]
+        found |= {name: kept for name in group if name != kept}
+    return found
+
+
+def _wide(data: bytes) -> str:
+    """`UTF-16` or `UTF-32` for text in one of these, with or without a mark at its start; else nothing."""
+    for mark, name in _WIDE.items():
+        if data.startswith(mark):
+            return name
+    head = data[:_HEAD]
+    even, odd = head[::2].count(0), head[1::2].count(0)
+    return "UTF-16" if max(even, odd) > len(head) / 5 and min(even, odd) < len(head) / 50 else ""

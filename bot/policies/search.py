@@ -1,6 +1,6 @@
 """Finds the sections that a question is about: by its words, with or without Vietnamese marks, in chat spelling."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from heapq import nlargest
 from itertools import chain
@@ -49,10 +49,19 @@ class Search:
         self._indexes = {language: SectionIndex(own, concepts) for language, own in self._sections.items()}
         self._reader = _reader(tables, concepts, list(self._indexes.values()))
 
-    def find(self, text: str, *, language: str, limit: int = 5, before: Sequence[str] = ()) -> tuple[Found, ...]:
+    def find(
+        self,
+        text: str,
+        *,
+        language: str,
+        limit: int = 5,
+        before: Sequence[str] = (),
+        hidden: Set[str] = frozenset(),
+    ) -> tuple[Found, ...]:
         """The sections that a question is about, best first; those of other languages than `language` count less.
 
         `before` are the questions before it, oldest first: they count when it cannot be understood without.
+        The policies that are `hidden` are not found.
         """
         query = self._reader.read(text, language, before)
         if not query.finds:
@@ -60,9 +69,14 @@ class Search:
         found = [
             Found(self._sections[name][number], score * (1.0 if name == language else _OTHER_LANGUAGE))
             for name, index in self._indexes.items()
-            for number, score in _ranked(query, index, limit)
+            for number, score in _ranked(query, index, limit, self._admitted(name, hidden))
         ]
         return tuple(sorted(found, key=lambda one: (-one.score, one.section.id))[: max(0, limit)])
+
+    def _admitted(self, language: str, hidden: Set[str]) -> Callable[[int], bool] | None:
+        """Tells which sections may be found, by their numbers; None: all."""
+        sections = self._sections[language]
+        return (lambda number: sections[number].policy not in hidden) if hidden else None
 
 
 def _reader(tables: SearchTables, concepts: Concepts, indexes: Sequence[SectionIndex]) -> Reader:
@@ -97,7 +111,9 @@ class _Term:
     """How much of its places it covers."""
 
 
-def _ranked(query: Query, index: SectionIndex, limit: int) -> Iterator[tuple[int, float]]:
+def _ranked(
+    query: Query, index: SectionIndex, limit: int, admitted: Callable[[int], bool] | None
+) -> Iterator[tuple[int, float]]:
     """The best sections of one language by their numbers, in no order, each with its score."""
     finding, adding = _terms(query, index)
     scores: dict[int, float] = {}
@@ -105,7 +121,8 @@ def _ranked(query: Query, index: SectionIndex, limit: int) -> Iterator[tuple[int
         for number, prominence in index.entries(term.where):
             scores[number] = scores.get(number, 0.0) + term.worth * prominence
     worths = [place.weight * _rarity(place.word.folded, index) for place in query.places]
-    for number in nlargest(max(limit, _CANDIDATES), scores, key=scores.__getitem__):
+    known = scores if admitted is None else filter(admitted, scores)
+    for number in nlargest(max(limit, _CANDIDATES), known, key=scores.__getitem__):
         score, covered = scores[number], [0.0] * len(worths)
         for term in chain(finding, adding):
             if prominence := index.prominence(term.where, number):

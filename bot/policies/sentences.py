@@ -2,12 +2,13 @@
 
 import string
 import tomllib
+import unicodedata
 from collections.abc import Mapping
 
 import regex
 
 from bot.policies.findings import Findings, nearest, shown
-from bot.text import is_blank
+from bot.text import clean, is_blank
 
 MAX_CHARS = 1500
 MAX_DESCRIPTION_CHARS = 100
@@ -116,6 +117,8 @@ def _check(key: str, sentence: str, line: int, findings: Findings) -> None:
         return
     if is_blank(sentence):
         findings.add(line, f"“{key}” is empty.", "Write the sentence between the quotes.")
+    if clean(sentence) != unicodedata.normalize("NFC", sentence):
+        findings.add(line, f"“{key}” holds an invisible control character.", "Type the sentence again.")
     limit = MAX_DESCRIPTION_CHARS if key.startswith("command_") else MAX_CHARS
     if len(sentence) > limit:
         findings.add(line, f"“{key}” is longer than {limit} characters.", "Shorten it.")

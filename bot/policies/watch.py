@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing
+from itertools import islice
 from pathlib import Path
 
 from watchfiles import Change, awatch
@@ -15,6 +16,10 @@ from bot.policies.read import MAX_FILES, is_ignored
 log = logging.getLogger(__name__)
 
 _DEEPEST = 6
+_MOST_FOLDERS = 100
+"""More than languages that a shop speaks; the others are compared."""
+Folders = dict[str, tuple[int, int]]
+"""A folder's real path, and what tells it from another one of that name."""
 Stamp = frozenset[tuple[object, ...]]
 """What the file system says of everything in a folder: it changes with each change of anything."""
 
@@ -93,13 +98,12 @@ class FolderWatch:
         """True when the system tells of a change, False at each tick; the first comes at once."""
         yield False
         while True:
-            folder = await asyncio.to_thread(os.path.realpath, self._folder)
-            watched = await self._identity()
+            watched = await self._folders()
             try:
-                async with aclosing(self._changes(folder)) as changes:
+                async with aclosing(self._changes(watched)) as changes:
                     async for is_certain in changes:
                         yield is_certain
-                        if await self._identity() != watched:
+                        if await self._folders() != watched:
                             break
             except FileNotFoundError:
                 await self._sleep(self._tick)
@@ -111,14 +115,15 @@ class FolderWatch:
                 await self._sleep(self._tick)
             yield False
 
-    async def _changes(self, folder: str) -> AsyncGenerator[bool, None]:
+    async def _changes(self, folders: Folders) -> AsyncGenerator[bool, None]:
         def matters(change: Change, path: str) -> bool:
-            below = os.path.relpath(path, folder)
-            return below == "." or not any(is_ignored(name) for name in Path(below).parts)
+            return path in folders or not is_ignored(os.path.basename(path))
 
         told = awatch(
-            folder,
+            *folders,
             watch_filter=matters,
+            # The system's own way down follows links out of the folder, as far as the whole disk.
+            recursive=False,
             debounce=200,
             step=50,
             rust_timeout=round(self._tick * 1000),
@@ -132,12 +137,30 @@ class FolderWatch:
     async def _stamp(self) -> Stamp:
         return await asyncio.to_thread(lambda: frozenset(_stamps(self._folder)))
 
-    async def _identity(self) -> tuple[int, int] | None:
+    async def _folders(self) -> Folders:
+        return await asyncio.to_thread(_folders_in, self._folder)
+
+
+def _folders_in(top: Path) -> Folders:
+    """The folder and those in it that may hold something of ours, as far as they can be read."""
+    found: Folders = {}
+    waiting = [(os.path.realpath(top), 1)]
+    while waiting and len(found) < _MOST_FOLDERS:
+        folder, depth = waiting.pop(0)
         try:
-            found = await asyncio.to_thread(os.stat, self._folder)
+            seen = os.stat(folder, follow_symlinks=False)
+            found[folder] = seen.st_dev, seen.st_ino
+            with os.scandir(folder) as entries:
+                inner = [entry.path for entry in islice(entries, MAX_FILES) if _is_folder(entry)]
         except OSError:
-            return None
-        return found.st_dev, found.st_ino
+            continue
+        if depth < _DEEPEST:
+            waiting += [(path, depth + 1) for path in sorted(inner)]
+    return found or {os.path.realpath(top): (0, 0)}
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    return entry.is_dir(follow_symlinks=False) and not is_ignored(entry.name)
 
 
 def _stamps(top: Path) -> Iterator[tuple[object, ...]]:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from bot.control import Commands, NotListening, ask
 from bot.errors import ControlError, Problem, StorageError, StorageInUse
@@ -31,6 +32,7 @@ def policies_of(settings: Settings, versions: PolicyVersions) -> LivePolicies:
         language=settings.shopdesk_language,
         is_manual=settings.shopdesk_policies == "manual",
         hosts=settings.shopdesk_link_hosts,
+        timezone=ZoneInfo(settings.shopdesk_timezone),
     )
 
 

@@ -1,17 +1,23 @@
 """What each of the commands does, from the settings to the lines that are printed and the exit status."""
 
 import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
 
+from bot.errors import Problem
 from bot.policies.candidate import Candidate, read_candidate, stored_candidate
 from bot.policies.life import Change
 from bot.policies.naming import FOLDER
+from bot.policies.period import on_the_wall
+from bot.policies.prompts import Prompts
 from bot.policies.standing import Standing
 from bot.policies.version import short
+from bot.policies.warnings import warnings_of
 from bot.policy_commands.change import activate, rollback
 from bot.policy_commands.seen import PolicyRow, differences, file_in, files_of, history, rows, standing_of, versions_in
 from bot.policy_commands.shown import Printer
@@ -27,6 +33,7 @@ class Desk:
     def __init__(self, settings: Settings) -> None:
         zone = ZoneInfo(settings.shopdesk_timezone)
         self._settings = settings
+        self._zone = zone
         self._out = Printer(Console(highlight=False), zone)
         self._aside = Printer(Console(stderr=True, highlight=False), zone)
 
@@ -40,11 +47,12 @@ class Desk:
             else:
                 candidate, changes = await self._read(folder), None
         prompts = candidate.prompts
+        warnings = await self._warnings(prompts, folder) if prompts else ()
         counts = (len(prompts.policies), len(prompts.sections)) if prompts else (0, 0)
         if as_json:
             result: dict[str, Any] = {"ok": prompts is not None, "folder": str(folder)}
             result |= {"version": candidate.digest if prompts else None, "policies": counts[0], "sections": counts[1]}
-            self._out.json(result | {"problems": candidate.problems, "changes": changes})
+            self._out.json(result | {"problems": candidate.problems, "warnings": warnings, "changes": changes})
         elif prompts is None:
             self._out.problems(candidate.problems)
             number = len(candidate.problems)
@@ -54,6 +62,7 @@ class Desk:
             self._out.line(
                 f"{folder} checks: {counts[0]} policies with {counts[1]} sections, sentences in {languages}."
             )
+            self._out.warnings(warnings)
             if changes is not None:
                 self._out.line("It differs from what is live:" if changes else "It is what is live.")
                 self._out.changes(changes or ())
@@ -156,7 +165,7 @@ class Desk:
         candidate = await self._read(folder)
         if candidate.prompts is None:
             return await self.check(folder, as_json=as_json)
-        policies = rows(candidate.prompts, self._settings.shopdesk_language)
+        policies = rows(candidate.prompts, self._settings.shopdesk_language, self._wall())
         if as_json:
             seen = {"path": str(folder), "version": candidate.digest, "state": "new", "changes": (), "problems": ()}
             self._out.json({"live": None, "policies": policies, "folder": seen})
@@ -170,7 +179,16 @@ class Desk:
         if found.live:
             files = await versions.files(found.live.version)
             candidate = await asyncio.to_thread(stored_candidate, found.live.version, files, language=language)
-        return rows(candidate.prompts, language) if candidate.prompts else ()
+        return rows(candidate.prompts, language, self._wall()) if candidate.prompts else ()
+
+    async def _warnings(self, prompts: Prompts, folder: Path) -> tuple[Problem, ...]:
+        language = self._settings.shopdesk_language
+        found = await asyncio.to_thread(warnings_of, prompts, language=language, wall=self._wall())
+        return tuple(replace(warning, file=f"{folder.as_posix()}/{warning.file}") for warning in found)
+
+    def _wall(self) -> datetime:
+        """What the shop's clock shows."""
+        return on_the_wall(datetime.now(UTC), self._zone)
 
     async def _standing(self, versions: PolicyVersions, folder: Path) -> Standing:
         return await standing_of(self._settings, versions, folder)

@@ -4,17 +4,22 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Annotated
+from zoneinfo import ZoneInfo
 
 import regex
 import typer
 from rich.console import Console
 from rich.text import Text
 
+from bot.chat import Role
 from bot.errors import StorageError
 from bot.policies.check import check, read_prompts
+from bot.policies.findings import shown
 from bot.policies.language import guess_language
+from bot.policies.period import Calendar, read_moment
 from bot.policies.prompts import Prompts
 from bot.policies.search import Found, Search
 from bot.policies.tables import common_tables
@@ -45,6 +50,10 @@ def add_search(app: typer.Typer, *, leave: Leave, settings: Callable[[Path | Non
         prompts: Annotated[
             Path | None, typer.Option(metavar="DIR", help="Search this folder instead of what is live.")
         ] = None,
+        at: Annotated[
+            str | None, typer.Option(metavar="DATE", help="What counts then: 2026-02-10, or “2026-02-10 18:00”.")
+        ] = None,
+        staff: Annotated[bool, typer.Option("--staff", help="What a question of staff finds.")] = False,
         as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
         env_file: Annotated[
             Path | None, typer.Option("--env-file", help="Read the settings from this file instead of .env.")
@@ -54,21 +63,33 @@ def add_search(app: typer.Typer, *, leave: Leave, settings: Callable[[Path | Non
         text = " ".join(words) if words else None
         if (text is None) == (batch is None):
             raise typer.BadParameter("name a question, or --batch with a file of them")
-        leave(lambda: _search(settings(env_file or context.obj), text, batch, limit, prompts, as_json=as_json))
+        wall = _moment(at)
+        asker: Role = "staff" if staff else "customer"
+
+        def shelf(settings: Settings) -> Shelf:
+            return Shelf(_prompts(settings, prompts), settings, wall, asker)
+
+        leave(lambda: _search(settings(env_file or context.obj), text, batch, limit, shelf, as_json=as_json))
 
 
 class Shelf:
-    """The policies that are searched: those of a folder, or those that are live."""
+    """The policies that are searched: those of a folder, or those that are live, as far as they count.
 
-    def __init__(self, prompts: Prompts, language: str) -> None:
+    `wall` is a time on the shop's clock; None: now.
+    """
+
+    def __init__(self, prompts: Prompts, settings: Settings, wall: datetime | None, asker: Role) -> None:
+        zone = ZoneInfo(settings.shopdesk_timezone)
+        at = wall.replace(tzinfo=zone) if wall else datetime.now(UTC)
+        self._hidden = Calendar(prompts.terms().items(), zone).hidden(at, asker)
         self._search = Search(prompts.sections, common_tables().with_own(prompts.tables))
         self._languages = {section.language for section in prompts.sections}
-        self._language = language
+        self._language = settings.shopdesk_language
 
     def find(self, text: str, limit: int) -> tuple[Found, ...]:
         """What a question finds, in the language that it seems to be in."""
         language = guess_language(text, None, self._language, self._languages)
-        return self._search.find(text, language=language, limit=limit)
+        return self._search.find(text, language=language, limit=limit, hidden=self._hidden)
 
     def as_json(self, text: str, limit: int) -> str:
         """What a question finds, as JSON in one line."""
@@ -85,17 +106,30 @@ class Shelf:
         return _LINE_ENDS.sub(lambda end: f"\\u{ord(end[0]):04x}", line)
 
 
+def _moment(text: str | None) -> datetime | None:
+    try:
+        return read_moment(text).at if text is not None else None
+    except ValueError as exc:
+        raise typer.BadParameter(f"“{shown(text or '')}” {exc}", param_hint="--at") from None
+
+
 def _search(
-    settings: Settings, text: str | None, batch: str | None, limit: int, folder: Path | None, *, as_json: bool
+    settings: Settings,
+    text: str | None,
+    batch: str | None,
+    limit: int,
+    shelf_of: Callable[[Settings], Shelf],
+    *,
+    as_json: bool,
 ) -> int:
     if batch is not None:
         with _opened(batch) as lines:
-            shelf = Shelf(_prompts(settings, folder), settings.shopdesk_language)
+            shelf = shelf_of(settings)
             for number, line in enumerate(lines):
                 query = line.decode("utf-8-sig" if number == 0 else "utf-8", errors="replace").rstrip("\r\n")
                 typer.echo(shelf.as_json(query, limit))
         return 0
-    shelf = Shelf(_prompts(settings, folder), settings.shopdesk_language)
+    shelf = shelf_of(settings)
     if as_json:
         typer.echo(shelf.as_json(text or "", limit))
     else:

@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from bot.errors import StorageError, StorageInUse
 from bot.policies.candidate import read_candidate
 from bot.policies.findings import shown
 from bot.policies.naming import FOLDER, resolve
+from bot.policies.period import Terms
 from bot.policies.prompts import Prompts
 from bot.policies.standing import FileChange, Standing, changed_files, standing
 from bot.policies.version import short
@@ -32,6 +34,19 @@ class PolicyRow:
     name: str
     title: str
     sections: Mapping[str, int]
+    terms: Mapping[str, "SeenTerms"]
+    """In each language."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeenTerms:
+    """When a policy counts and for whom, as its file says it. `counts`: it does so at the moment."""
+
+    valid_from: str | None
+    valid_until: str | None
+    audience: str
+    counts: bool
+    is_over: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +104,23 @@ async def standing_of(settings: Settings, versions: PolicyVersions, folder: Path
     return await standing(versions, folder, language=settings.shopdesk_language, is_manual=is_manual)
 
 
-def rows(prompts: Prompts, language: str) -> tuple[PolicyRow, ...]:
-    """The policies by name; the title is the one in `language`, if it has that."""
+def rows(prompts: Prompts, language: str, wall: datetime) -> tuple[PolicyRow, ...]:
+    """The policies by name; the title is the one in `language`, if it has that. `wall`: the shop's clock."""
     names = sorted({section.policy.partition("/")[2] for section in prompts.sections})
     found = []
     for name in names:
         sections = [section for section in prompts.sections if section.policy.partition("/")[2] == name]
         title = next((section.title for section in sections if section.language == language), sections[0].title)
         counts = Counter(section.language for section in sections)
-        found.append(PolicyRow(name, title, dict(sorted(counts.items()))))
+        terms = {section.language: _seen(section.terms, wall) for section in sections}
+        found.append(PolicyRow(name, title, dict(sorted(counts.items())), dict(sorted(terms.items()))))
     return tuple(found)
+
+
+def _seen(terms: Terms, wall: datetime) -> SeenTerms:
+    period = terms.period
+    start, until = (str(moment) if moment else None for moment in (period.start, period.until))
+    return SeenTerms(start, until, terms.audience, period.includes(wall), period.is_over(wall))
 
 
 async def history(versions: PolicyVersions) -> tuple[PastVersion, ...]:

@@ -16,7 +16,7 @@ from bot.errors import Problem
 from bot.policies.life import Change
 from bot.policies.standing import FileChange, Standing, named
 from bot.policies.version import short
-from bot.policy_commands.seen import FileDiff, PastVersion, PolicyRow
+from bot.policy_commands.seen import FileDiff, PastVersion, PolicyRow, SeenTerms
 from bot.storage.policies import Activation
 from bot.text import clean
 
@@ -51,6 +51,14 @@ class Printer:
             place = f"{problem.file}:{problem.line}" if problem.line else problem.file
             self.line((place, "bold"), f": {problem.reason} ", (problem.fix, "italic"))
 
+    def warnings(self, warnings: Sequence[Problem]) -> None:
+        """What keeps nothing from going live."""
+        for warning in warnings:
+            place = f"{warning.file}:{warning.line}" if warning.line else warning.file
+            self.line(("warning ", "yellow"), (place, "bold"), f": {warning.reason} ", (warning.fix, "italic"))
+        if number := len(warnings):
+            self.line((f"{number} warning{'s' if number > 1 else ''}; it can go live all the same.", "yellow"))
+
     def live(self, activation: Activation | None) -> None:
         if activation is None:
             self.line(("live    ", "bold"), "nothing yet: the first start takes the folder")
@@ -60,11 +68,14 @@ class Printer:
             )
 
     def rows(self, rows: Sequence[PolicyRow]) -> None:
-        """The policies: name, in which languages with how many sections, title."""
+        """The policies: name, in which languages with how many sections, title, and when they count if not always."""
         counts = [", ".join(f"{language} {count}" for language, count in row.sections.items()) for row in rows]
         name, count = max((len(row.name) for row in rows), default=0), max(map(len, counts), default=0)
         for row, counted in zip(rows, counts, strict=True):
-            self.line(f"  {row.name:<{name}}  ", (f"{counted:<{count}}", "dim"), f"  {row.title}")
+            limits = _limits(row)
+            style = "cyan" if any(terms.counts for terms in row.terms.values()) else "yellow"
+            told = (f"  ({limits})", style) if limits else ""
+            self.line(f"  {row.name:<{name}}  ", (f"{counted:<{count}}", "dim"), f"  {row.title}", told)
 
     def folder(self, standing: Standing) -> None:
         words = standing.words() or f"{standing.folder} is what is live"
@@ -118,6 +129,25 @@ class Printer:
 
     def _told(self, activation: Activation) -> str:
         return f"{self.time(activation.at)}  by {activation.who}: {activation.why}"
+
+
+def _limits(row: PolicyRow) -> str:
+    """When a policy counts and for whom; nothing for one that always does for everyone."""
+    words = {language: _terms_words(terms) for language, terms in row.terms.items()}
+    if len(set(words.values())) == 1:
+        return next(iter(words.values()))
+    return "; ".join(f"{language}: {told or 'always'}" for language, told in words.items())
+
+
+def _terms_words(terms: SeenTerms) -> str:
+    parts = [f"from {terms.valid_from}"] if terms.valid_from else []
+    parts += [f"until {terms.valid_until}"] if terms.valid_until else []
+    told = [" ".join(parts)] if parts else []
+    if parts:
+        told.append("counts now" if terms.counts else "is over" if terms.is_over else "not yet")
+    if terms.audience != "everyone":
+        told.append(f"for {terms.audience} only")
+    return ", ".join(told)
 
 
 def marked(lines: Sequence[str]) -> Iterator[list[tuple[str, str]]]:

@@ -5,6 +5,7 @@ from bot.policies.check import check
 from bot.policies.sentences import SENTENCES
 from tests.bot.policies.shop import RETURNS, good_files, sentences
 
+KEYS = "title, language, url, valid_from, valid_until, audience"
 HEAD = "---\ntitle: Đổi trả\n---\n"
 
 
@@ -104,11 +105,11 @@ def test_a_front_matter_is_text_even_if_yaml_would_read_it_otherwise() -> None:
         ),
         (
             "---\ntitle: A\ntitel: B\n---\n## A\n\nb\n",
-            ":3: “titel” is no key of the front matter. Did you mean “title”? Known: title, language, url.",
+            f":3: “titel” is no key of the front matter. Did you mean “title”? Known: {KEYS}.",
         ),
         (
             "---\ntitle: A\nxyz: B\n---\n## A\n\nb\n",
-            ":3: “xyz” is no key of the front matter. Known: title, language, url.",
+            f":3: “xyz” is no key of the front matter. Known: {KEYS}.",
         ),
         ("---\ntitle: A\ntitle: B\n---\n## A\n\nb\n", ":3: “title” is there twice. Line 2 has it, too."),
         ("---\ntitle:\n---\n## A\n\nb\n", ":2: title is empty. Write it behind the colon."),
@@ -116,6 +117,47 @@ def test_a_front_matter_is_text_even_if_yaml_would_read_it_otherwise() -> None:
         (
             "---\ntitle: A\nurl: shop.example\n---\n## A\n\nb\n",
             ":3: url must be an address that starts with https://. Correct it.",
+        ),
+        (
+            "---\ntitle: A\nurl: https://shop\n---\n## A\n\nb\n",
+            ":3: url leads to no host that a customer could open. Write it like https://shop.example/returns.",
+        ),
+        (
+            "---\ntitle: A\nvalid_form: 2026-02-10\n---\n## A\n\nb\n",
+            f":3: “valid_form” is no key of the front matter. Did you mean “valid_from”? Known: {KEYS}.",
+        ),
+        (
+            "---\ntitle: A\nvalid_from: 10/02/2026\n---\n## A\n\nb\n",
+            ":3: valid_from is no date. Write 2026-02-10 (the year comes first).",
+        ),
+        (
+            "---\ntitle: A\nvalid_until: Tết\n---\n## A\n\nb\n",
+            ":3: valid_until is no date. Write 2026-02-10, or with a time 2026-02-10 18:00.",
+        ),
+        (
+            "---\ntitle: A\nvalid_until: 2026-02-10 18:00+07:00\n---\n## A\n\nb\n",
+            ":3: valid_until is no date. Write 2026-02-10, or with a time 2026-02-10 18:00.",
+        ),
+        (
+            "---\ntitle: A\nvalid_until: 2026-02-30\n---\n## A\n\nb\n",
+            ":3: valid_until is no date that exists. Write it like 2026-02-10, or with a time 2026-02-10 18:00.",
+        ),
+        (
+            "---\ntitle: A\nvalid_until: 9999-12-31\n---\n## A\n\nb\n",
+            ":3: valid_until is in no year from 2000 to 2199. "
+            "Write it like 2026-02-10, or with a time 2026-02-10 18:00.",
+        ),
+        (
+            "---\ntitle: A\nvalid_until: 2026-02-10\nvalid_from: 2026-02-11\n---\n## A\n\nb\n",
+            ":3: valid_until (2026-02-10) is before valid_from (2026-02-11). Swap them, or correct one.",
+        ),
+        (
+            "---\ntitle: A\nvalid_from: [2026-02-10]\n---\n## A\n\nb\n",
+            ":3: “valid_from” holds a list or more keys. Write plain text behind the colon.",
+        ),
+        (
+            "---\ntitle: A\naudience: stuff\n---\n## A\n\nb\n",
+            ":3: audience is “stuff”. Did you mean “staff”? Known: customers, staff, everyone.",
         ),
         ("---\n- A\n---\n## A\n\nb\n", ":2: the front matter is no list of keys. Write one “key: text” on each line."),
         (
@@ -281,7 +323,7 @@ def test_a_long_sentence_does_not_shift_the_lines_behind_it() -> None:
         ("policies/x.md", "policies/x.md: this file does not belong here. Move it away;"),
         (
             "policies/vi/Đổi.md",
-            "policies/vi/Đổi.md: “Đổi” is no name for a policy. Use at most 64 of a–z, 0–9, - and _, like returns.md.",
+            "policies/vi/Đổi.md: “Đổi” is no name for a policy. Use at most 64 of a–z, 0–9, - and _, like doi.md.",
         ),
         ("policies/vi/...md", "policies/vi/...md: “..” is no name for a policy."),
         (f"policies/vi/{'a' * 65}.md", f"policies/vi/{'a' * 65}.md: “{'a' * 65}” is no name for a policy."),
@@ -348,3 +390,62 @@ def test_a_file_with_thousands_of_problems_is_told_by_the_first_fifty() -> None:
 
     assert len(found) == 51
     assert found[-1] == "policies/vi/returns.md:53: 2951 more problems of this file are not shown. Fix these first."
+
+
+def test_more_sections_than_can_be_searched_are_refused() -> None:
+    texts = {
+        f"policies__vi__p{number}": HEAD + "".join(f"## h{each}\nb\n" for each in range(500)) for number in range(41)
+    }
+
+    assert problems(good_files(**texts)) == [
+        "policies: there are more than 20,000 sections in all policies together. "
+        "Put what belongs together under one heading."
+    ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[a](https:/shop.example)",
+        "[a](https://)",
+        "[a](https://shop)",
+        "[a](www.shop.example)",
+        "[a](mailto:shop)",
+        "[a](tel:gọi ngay)",
+        "[a](https://shop.example@other.example)",
+        "[a]: ../returns.md",
+        "xem https//shop.example/a",
+        "xem https:/shop.example/a",
+        "xem http:shop.example",
+    ],
+)
+def test_a_link_that_is_none_is_named(line: str) -> None:
+    found = problems(good_files(policies__vi__returns=f"{HEAD}## A\n\nb\n{line}\n"))
+
+    assert len(found) == 1
+    assert found[0].startswith("policies/vi/returns.md:7: “")
+    assert found[0].endswith("” is no address that a customer could open. Write all of it, from https:// on.")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[a](https://shop.example/đổi-trả?x=1#y)",
+        "[a](mailto:shop@shop.example) [b](tel:+84901234567) [c](http://shop.example:8080)",
+        "[a]: https://shop.example",
+        "https://shop.example/a, http://shop.example và giờ 8:00",
+        "HTTPS là an toàn; [ ] chưa (xem dưới)",
+    ],
+)
+def test_a_link_that_is_one_is_left_in_peace(line: str) -> None:
+    assert line in check(good_files(policies__vi__returns=f"{HEAD}## A\n\nb\n{line}\n")).sections[0].text
+
+
+def test_what_escapes_would_hide_is_found_behind_them() -> None:
+    text = '---\ntitle: "A\\u202eB"\n---\n## A\n\nb\n'
+
+    assert problems(good_files(policies__vi__returns=text, sentences__vi=sentences(wait="a\\u202eb"))) == [
+        "policies/vi/returns.md:2: title holds an invisible control character. Type the line again.",
+        f"sentences/vi.toml:{list(SENTENCES).index('wait') + 1}: “wait” holds an invisible control character. "
+        "Type the sentence again.",
+    ]

@@ -1,4 +1,5 @@
 import os
+import socket
 import unicodedata
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pytest
 from bot.errors import PromptsError
 from bot.policies.check import read_prompts
 from tests.bot.policies.shop import RETURNS, good_files, write
+
+SAVE = "Save it again as UTF-8: editors ask for the encoding under “Save as”."
 
 
 @pytest.fixture
@@ -66,13 +69,59 @@ def test_an_empty_folder_names_all_that_is_missing(tmp_path: Path) -> None:
 def test_text_that_is_not_utf8_is_named_with_its_line(folder: Path) -> None:
     (folder / "policies/vi/returns.md").write_bytes(RETURNS.encode().replace(b"## Ph", b"\xff## Ph"))
 
-    assert problems(folder) == [f"{folder}/policies/vi/returns.md:11: this is not UTF-8 text. Save the file as UTF-8."]
+    assert problems(folder) == [
+        f"{folder}/policies/vi/returns.md:11: this is not UTF-8 text (it holds the byte 0xFF). {SAVE}"
+    ]
 
 
-def test_utf16_is_refused(folder: Path) -> None:
-    (folder / "system.md").write_bytes("Be kind.".encode("utf-16"))
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_an_editors_other_encoding_is_named(folder: Path, encoding: str) -> None:
+    (folder / "system.md").write_bytes("Be kind, answer in Vietnamese: đổi trả.".encode(encoding))
 
-    assert problems(folder) == [f"{folder}/system.md:1: this is not UTF-8 text. Save the file as UTF-8."]
+    assert problems(folder) == [f"{folder}/system.md: this is {encoding[:6].upper()} text. {SAVE}"]
+
+
+def test_zeros_in_a_text_are_no_other_encoding(folder: Path) -> None:
+    (folder / "system.md").write_bytes(b"Be\0 kind.")
+
+    assert problems(folder)[0].startswith(f"{folder}/system.md:1: there is an invisible control character (U+0000).")
+
+
+def test_names_that_only_some_systems_tell_apart_are_one_too_many(folder: Path) -> None:
+    write(folder, {"policies/vi/Returns.md": RETURNS, "Policies/vi/x.md": RETURNS})
+
+    fix = "Keep one of the two."
+    assert problems(folder) == [
+        f"{folder}/Policies: this name is “policies” on systems that do not tell a from A. {fix}",
+        f"{folder}/policies/vi/Returns.md: this name is “returns.md” on systems that do not tell a from A. {fix}",
+    ]
+
+
+def test_a_folder_with_the_name_of_a_file_is_named_though_it_is_empty(folder: Path) -> None:
+    (folder / "policies/vi/returns.md").unlink()
+    (folder / "policies/vi/returns.md").mkdir()
+
+    assert problems(folder) == [
+        f"{folder}/policies/vi/returns.md: this is a folder where a file belongs. Put a text file of this name here."
+    ]
+
+
+def test_a_socket_and_a_device_are_no_ordinary_files(folder: Path) -> None:
+    (folder / "policies/vi/returns.md").unlink()
+    inside = os.open(folder / "policies/vi", os.O_RDONLY)
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(f"/proc/self/fd/{inside}/returns.md")  # a socket's name must be short
+    os.close(inside)
+
+    assert problems(folder) == [f"{folder}/policies/vi/returns.md: this is no ordinary file. Put a text file here."]
+
+
+def test_a_hard_link_is_the_file_that_it_is(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "other.md").write_text(RETURNS.replace("7 ngày", "15 ngày"), encoding="utf-8")
+    (folder / "policies/vi/returns.md").unlink()
+    (folder / "policies/vi/returns.md").hardlink_to(tmp_path / "other.md")
+
+    assert "15 ngày" in read_prompts(folder).sections[0].text
 
 
 def test_a_symbolic_link_is_refused_wherever_it_leads(folder: Path, tmp_path: Path) -> None:

@@ -84,12 +84,57 @@ def edited(terminal: Terminal) -> Terminal:
 def test_a_good_folder_checks_and_says_whether_it_is_live(terminal: Terminal) -> None:
     before = terminal.type("check")
     assert (before.exit_code, before.stderr) == (0, "")
-    assert before.stdout == f"{terminal.prompts} checks: 2 policies with 3 sections, sentences in vi.\n"
+    assert before.stdout.startswith(f"{terminal.prompts} checks: 2 policies with 3 sections, sentences in vi.\n")
     terminal.start()
     assert terminal.type("check").stdout.endswith("\nIt is what is live.\n")
     terminal.save("7 ngày", "15 ngày")
     assert terminal.type("check").stdout.endswith("\nIt differs from what is live:\n  ~ policies/vi/returns.md\n")
     assert terminal.json("check")["changes"] == [{"path": "policies/vi/returns.md", "kind": "changed"}]
+
+
+def test_what_should_be_looked_at_is_told_and_keeps_nothing_from_going_live(terminal: Terminal) -> None:
+    terminal.save("## Period", "## Period\n\n15 days.\n\n## Costs", "policies/en/returns.md")
+    found = terminal.type("check")
+    assert found.exit_code == 0
+    assert f"warning {terminal.prompts}/policies/en/returns.md:4: “Period” and policies/vi/returns.md" in found.stdout
+    assert "15 days only here, 7 ngày only there. Correct the one that is wrong." in found.stdout
+    assert "warnings; it can go live all the same.\n" in found.stdout
+    warnings = terminal.json("check")["warnings"]
+    assert warnings[1]["file"] == f"{terminal.prompts}/policies/en/returns.md"
+    assert warnings[1]["line"] == 4
+    terminal.start()
+    assert terminal.json("check")["changes"] == []
+
+
+def test_the_list_shows_when_a_policy_counts_and_for_whom(terminal: Terminal) -> None:
+    head = "title: Giờ mở cửa Tết\nvalid_from: {}\nvalid_until: {}"
+    tet = RETURNS.replace("title: Đổi trả", head.format("2020-01-20", "2020-01-30 12:00"))
+    write(
+        terminal.prompts,
+        {
+            "policies/vi/a.md": tet,
+            "policies/vi/b.md": RETURNS.replace("title: Đổi trả", head.format("2199-01-20", "2199-01-30")),
+            "policies/vi/c.md": RETURNS.replace("title: Đổi trả", "title: Đổi trả\nvalid_from: 2020-01-01"),
+            "policies/vi/d.md": RETURNS.replace("title: Đổi trả", "title: Nội bộ\naudience: staff"),
+            "policies/en/c.md": ENGLISH,
+        },
+    )
+    terminal.start()
+    lines = terminal.type("list").stdout.splitlines()[1:6]
+    assert [line.partition("  (")[2] for line in lines] == [
+        "from 2020-01-20 until 2020-01-30 12:00, is over)",
+        "from 2199-01-20 until 2199-01-30, not yet)",
+        "en: always; vi: from 2020-01-01, counts now)",
+        "for staff only)",
+        "",
+    ]
+    assert terminal.json("list")["policies"][0]["terms"]["vi"] == {
+        "valid_from": "2020-01-20",
+        "valid_until": "2020-01-30 12:00",
+        "audience": "everyone",
+        "counts": False,
+        "is_over": True,
+    }
 
 
 def test_each_problem_is_a_line_with_its_place_and_fix(terminal: Terminal) -> None:

@@ -156,3 +156,23 @@ def test_a_database_that_is_none_is_told(place: Path) -> None:
     (place / "data" / "shopdesk.db").write_bytes(b"nothing of the kind" * 100)
 
     assert run("x").exit_code == 2
+
+
+def test_a_date_names_when_and_staff_for_whom_the_policies_count(place: Path) -> None:
+    tet = "---\ntitle: Tết\nvalid_from: 2026-02-14 08:00\nvalid_until: 2026-02-22\n---\n## Lịch nghỉ\n\nShop nghỉ.\n"
+    staff = "---\ntitle: Nội bộ\naudience: staff\n---\n## Bồi thường\n\nTối đa 200k.\n"
+    folder = write(place / "shop", good_files(policies__vi__tet=tet, policies__vi__internal=staff))
+
+    def found(*words: str) -> list[str]:
+        result = run("--json", "--prompts", str(folder), *words)
+        return [one["policy"] for one in json.loads(result.stdout)["results"]]
+
+    assert found("--at", "2026-02-14", "lịch nghỉ") == []
+    assert found("--at", "2026-02-14 08:00", "lịch nghỉ") == found("--at", "2026-02-22", "lịch nghỉ") == ["vi/tet"]
+    assert found("--at", "2026-02-23", "lịch nghỉ") == []
+    assert (found("bồi thường"), found("--staff", "bồi thường")) == ([], ["vi/internal"])
+    wrong = run("--at", "14/02/2026", "lịch nghỉ")
+    assert wrong.exit_code == 2
+    assert "“14/02/2026” is no date: write 2026-02-14 (the year comes first)" in " ".join(
+        wrong.stderr.replace("│", " ").split()
+    )
