@@ -10,6 +10,7 @@ from typing import Any
 
 from bot.control import Commands, NotListening, ask
 from bot.errors import ControlError, Problem, StorageError, StorageInUse
+from bot.policies.examine import examine
 from bot.policies.life import Change, LivePolicies
 from bot.settings import Settings
 from bot.storage.database import Database
@@ -31,6 +32,7 @@ def policies_of(settings: Settings, versions: PolicyVersions) -> LivePolicies:
         language=settings.shopdesk_language,
         is_manual=settings.shopdesk_policies == "manual",
         hosts=settings.shopdesk_link_hosts,
+        examine=examine,
     )
 
 
