@@ -49,6 +49,11 @@ class Policies:
         language = language or guess_language(text, None, self.language, self.languages)
         return self._search.find(text, language=language, limit=limit, before=before)
 
+    def telling_words(self, text: str, *, language: str | None = None) -> tuple[str, ...]:
+        """The words of a text that say what it is about, as `Search.telling_words` gives them."""
+        language = language or guess_language(text, None, self.language, self.languages)
+        return self._search.telling_words(text, language=language)
+
     def sources_for(self, language: str, budget_tokens: int) -> tuple[Source, ...] | None:
         """All sections in a stable order if they fit the budget, else those in the language if they do.
 
