@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -77,7 +77,7 @@ async def examine(policies: Policies) -> Sequence[Problem]:
 
 async def run_tests(
     policies: Policies, *, ask: Ask | None = None, clock: Callable[[], float] = time.perf_counter
-) -> AsyncIterator[Tried]:
+) -> AsyncGenerator[Tried, None]:
     """Try every test in its order; with `ask` some at a time."""
     known = [name_of(section) for section in policies.prompts.sections]
     room = asyncio.Semaphore(AT_ONCE)

@@ -103,7 +103,7 @@ def _relied(db: sqlite3.Connection, sections: Sequence[str], since: datetime | N
         " ORDER BY turns.id DESC, position",
         (json.dumps(list(sections)), iso(since) if since else _EVER),
     )
-    return tuple(Relied(*row[:4], datetime.fromisoformat(row[4]), *row[5:10]) for row in rows)
+    return tuple(Relied(row[0], row[1], row[2], row[3], datetime.fromisoformat(row[4]), *row[5:]) for row in rows)
 
 
 def _questions(db: sqlite3.Connection, limit: int) -> tuple[PastQuestion, ...]:
