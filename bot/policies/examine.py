@@ -115,13 +115,22 @@ async def _try(
     failures: list[str] = []
     if test.is_about_finding:
         limit = max(test.first, _LEAST_FOUND)
-        found = await policies.search(turns[-1], before=turns[:-1], limit=limit)
+        language = _language(policies, turns)
+        found = await policies.search(turns[-1], language=language, before=turns[:-1], limit=limit)
         failures += _of_finding(test, found, known)
     said = None
     if ask is not None and test.is_about_saying:
         said = await ask(policies, turns, test.at)
         failures += [said.fault] if said.fault else _of_saying(test, said.text)
     return Tried(test, turns, tuple(failures), found, said, clock() - began)
+
+
+def _language(policies: Policies, turns: Sequence[str]) -> str:
+    """The language of the last turn; what does not show it is in that of the turns before."""
+    language = policies.language
+    for turn in turns:
+        language = guess_language(turn, None, language, policies.languages)
+    return language
 
 
 def _of_finding(test: PolicyTest, found: Sequence[Found], known: Sequence[SectionName]) -> Iterator[str]:

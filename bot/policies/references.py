@@ -53,9 +53,12 @@ def sections_named(words: str, known: Sequence[SectionName]) -> frozenset[str]:
 
 
 def nearest_sections(words: str, known: Iterable[SectionName]) -> tuple[str, ...]:
-    """The labels of the sections that may have been meant, best first."""
+    """The labels of the sections, or the policies, that may have been meant, best first."""
     wanted = _folded(words)[:200]
-    names = {name: one.label for one in known for name in (_folded(one.id), _folded(one.label), _folded(one.heading))}
+    names: dict[str, str] = {}
+    for one in known:
+        names |= dict.fromkeys(map(_folded, (one.id, one.label, one.heading, one.label.partition("/")[2])), one.label)
+        names |= dict.fromkeys(_policies(one), one.policy)
     close = difflib.get_close_matches(wanted, names, _GUESSES * 2, 0.6)
     if not close:
         last = _BETWEEN.sub("\0", wanted).rpartition("\0")[2].rpartition("#")[2].replace("-", " ").strip()

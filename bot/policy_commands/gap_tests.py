@@ -13,7 +13,7 @@ from bot.text import clean, fold
 
 _NAME = "gaps.yaml"
 _HEAD = "# Questions that customers asked and that no policy answered.\n"
-_LATER = "  # When a policy answers it, write here instead: finds: vi/POLICY › HEADING\n"
+_LATER = "  # When a policy answers it, write here instead: finds: POLICY › HEADING\n"
 
 
 def write_gap_test(folder: Path, questions: Sequence[str], *, finds: str | None, note: str) -> tuple[Path, int]:

@@ -19,6 +19,7 @@ from bot.text import fold, one_line
 
 _FOUND = 3
 _QUESTION = 160
+_BEFORE = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +100,8 @@ def _show(out: Printer, questions: Sequence[PastQuestion], changed: Sequence[Cha
         return
     sections = [one for one in changed if one.kind == "sections"]
     reworded = [one for one in changed if one.kind == "reworded"]
-    parts = [f"{len(sections)} find other sections" if sections else ""]
-    parts.append(f"{len(reworded)} find sections whose words change" if reworded else "")
+    parts = [f"{len(sections)} with other sections" if sections else ""]
+    parts.append(f"{len(reworded)} with sections whose words change" if reworded else "")
     out.line((f"{count}, live → {other.name}: {', '.join(filter(None, parts))}.", "bold"))
     for one in sections:
         _line(out, one)
@@ -115,7 +116,8 @@ def _show(out: Printer, questions: Sequence[PastQuestion], changed: Sequence[Cha
 
 def _line(out: Printer, one: Changed) -> None:
     often = f"  {one.times} ×" if one.times > 1 else ""
-    out.line("  ", one_line(" → ".join((*one.question.before, one.question.text)), _QUESTION), (often, "dim"))
+    before = "".join(f"{one_line(text, _BEFORE)} → " for text in one.question.before)
+    out.line("  ", (before, "dim"), one_line(one.question.text, _QUESTION), (often, "dim"))
 
 
 def _labels(found: Sequence[Found]) -> str:

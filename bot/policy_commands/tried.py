@@ -83,6 +83,8 @@ class _Bench:
                 self._out.problems(exc.problems)
                 self._out.line(("This does not check, so nothing was tried.", "bold red"))
             return FOUND_WRONG
+        if file is not None:
+            _write(file, b"")  # what cannot be written is said before anything is paid for
         began = time.perf_counter()
         if model is None or settings.model == _OFFLINE:
             tried = await self._try(on, None)

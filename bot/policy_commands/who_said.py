@@ -37,7 +37,9 @@ async def who_said(settings: Settings, words: str, since: datetime | None, *, as
     ids = sections_named(words, names)
     if not ids:
         near = nearest_sections(words, names)
-        guess = " Did you mean " + " or ".join(f"“{one}”" for one in near) + "?" if near else ""
+        guess = (
+            " Did you mean " + ", ".join(f"“{one}”" for one in near) + "?" if near else " See `shopdesk policies list`."
+        )
         raise StorageError(f"There is no section “{shown(words)}”, and no answer relied on one.{guess}")
     found = await asked.relied_on(sorted(ids), since)
     out = Printer(Console(highlight=False), ZoneInfo(settings.shopdesk_timezone))
