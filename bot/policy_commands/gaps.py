@@ -95,7 +95,7 @@ class Gaps:
         questions = (group.newest.question, *group.others[:_EXAMPLES])
         file, line = write_gap_test(self._settings.shopdesk_prompts, questions, finds=finds, note=note)
         if as_json:
-            self._out.json({"file": file, "line": line, "question": group.newest.question, "finds": finds})
+            self._out.json({"file": str(file), "line": line, "question": group.newest.question, "finds": finds})
         else:
             expects = f"that “{shown(finds)}” is found" if finds else "that nothing is found, until a policy answers it"
             self._out.line(f"{file}:{line} is a test now for “{one_line(questions[0], _TEXT)}”. It expects {expects}.")
