@@ -12,7 +12,7 @@ from bot.policies.expectations import Named, PolicyTest
 from bot.policies.findings import shown
 from bot.policies.language import guess_language
 from bot.policies.live import Policies
-from bot.policies.references import SectionName, name_of, sections_named
+from bot.policies.references import SectionNames, name_of
 from bot.policies.search import Found
 from bot.policies.words import words_of
 from bot.text import one_line
@@ -79,7 +79,7 @@ async def run_tests(
     policies: Policies, *, ask: Ask | None = None, clock: Callable[[], float] = time.perf_counter
 ) -> AsyncGenerator[Tried, None]:
     """Try every test in its order; with `ask` some at a time."""
-    known = [name_of(section) for section in policies.prompts.sections]
+    known = SectionNames.of(policies.prompts.sections)
     room = asyncio.Semaphore(AT_ONCE)
 
     async def run(test: PolicyTest, turns: tuple[str, ...]) -> Tried:
@@ -106,7 +106,7 @@ async def _try(
     policies: Policies,
     test: PolicyTest,
     turns: tuple[str, ...],
-    known: Sequence[SectionName],
+    known: SectionNames,
     ask: Ask | None,
     clock: Callable[[], float],
 ) -> Tried:
@@ -133,15 +133,15 @@ def _language(policies: Policies, turns: Sequence[str]) -> str:
     return language
 
 
-def _of_finding(test: PolicyTest, found: Sequence[Found], known: Sequence[SectionName]) -> Iterator[str]:
+def _of_finding(test: PolicyTest, found: Sequence[Found], known: SectionNames) -> Iterator[str]:
     good = [one for one in found if one.good]
     top = {one.section.id for one in good[: test.first]}
     among = "first" if test.first == 1 else f"among the first {test.first}"
     for named in test.finds:
-        if top.isdisjoint(sections_named(named.words, known)):
+        if top.isdisjoint(known.meant(named.words)):
             yield f"should find “{shown(named.words)}” {among}, but {_what_is_found(found)}"
     for named in test.not_finds:
-        if not top.isdisjoint(sections_named(named.words, known)):
+        if not top.isdisjoint(known.meant(named.words)):
             yield f"should not find “{shown(named.words)}” {among}, but {_what_is_found(found)}"
     if test.finds_nothing and good:
         yield f"should find nothing, but {_what_is_found(found)}"

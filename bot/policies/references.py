@@ -1,19 +1,24 @@
 """How people name a section: by its id, or by its policy and heading, with or without the marks."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 import regex
 
 from bot.errors import Problem
 from bot.policies.expectations import PolicyTest
-from bot.policies.findings import shown
+from bot.policies.findings import Findings, shown
 from bot.policies.prompts import Section
 from bot.text import fold
 
 _BETWEEN = regex.compile(r"\s*›\s*|\s+>\s+")
 _GUESSES = 3
+# Comparing with every name takes long where there are thousands.
+_COMPARED = 4000
+_GUESSED = 5
+_LONGEST = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,54 +41,72 @@ def name_of(section: Section) -> SectionName:
     return SectionName(section.id, section.policy, section.title, section.heading)
 
 
-def sections_named(words: str, known: Sequence[SectionName]) -> frozenset[str]:
-    """The ids that are meant: by an id, a policy (all of its sections), or `policy › heading`.
+class SectionNames:
+    """The sections that there are, to be found by what people call them."""
 
-    A policy may be without its language (`returns`) or be called by its title; a heading may stand alone.
-    """
-    wanted = _folded(words)
-    if found := frozenset(one.id for one in known if wanted == _folded(one.id) and "#" in one.id):
-        return found
-    policy, _, heading = (part.strip() for part in _BETWEEN.sub("\0", wanted).partition("\0"))
-    if heading:
-        last = heading.rpartition("\0")[2].strip()
-        return frozenset(one.id for one in known if last == _folded(one.heading) and policy in _policies(one))
-    of_policy = frozenset(one.id for one in known if policy in _policies(one))
-    return of_policy or frozenset(one.id for one in known if policy == _folded(one.heading))
+    def __init__(self, names: Iterable[SectionName]) -> None:
+        self._ids: dict[str, set[str]] = {}
+        self._policies: dict[str, set[str]] = {}
+        self._headings: dict[str, set[str]] = {}
+        self._labels: dict[str, str] = {}
+        """What may be written → what it is called."""
+        for name in names:
+            self._add(name)
 
+    @classmethod
+    def of(cls, sections: Iterable[Section]) -> "SectionNames":
+        """Those of a version."""
+        return cls(map(name_of, sections))
 
-def nearest_sections(words: str, known: Iterable[SectionName]) -> tuple[str, ...]:
-    """The labels of the sections, or the policies, that may have been meant, best first."""
-    wanted = _folded(words)[:200]
-    names: dict[str, str] = {}
-    for one in known:
-        names |= dict.fromkeys(map(_folded, (one.id, one.label, one.heading, one.label.partition("/")[2])), one.label)
-        names |= dict.fromkeys(_policies(one), one.policy)
-    close = difflib.get_close_matches(wanted, names, _GUESSES * 2, 0.6)
-    if not close:
-        last = _BETWEEN.sub("\0", wanted).rpartition("\0")[2].rpartition("#")[2].replace("-", " ").strip()
-        close = [name for name in names if last and last in name.replace("-", " ")]
-    return tuple(dict.fromkeys(names[name] for name in close))[:_GUESSES]
+    def meant(self, words: str) -> frozenset[str]:
+        """The ids that are meant: by an id, a policy (all of its sections), or `policy › heading`.
+
+        A policy may be without its language (`returns`) or be called by its title; a heading may stand alone.
+        """
+        policy, *headings = _BETWEEN.split(_folded(words))
+        if headings:
+            return frozenset(self._policies.get(policy, set()) & self._headings.get(headings[-1], set()))
+        found = self._ids.get(policy, set()) if "#" in policy else set()
+        return frozenset(found or self._policies.get(policy) or self._headings.get(policy, set()))
+
+    def nearest(self, words: str) -> tuple[str, ...]:
+        """What the sections, or the policies, are called that may have been meant, best first."""
+        wanted = _folded(words)[:_LONGEST]
+        labels = dict(islice(self._labels.items(), _COMPARED))
+        close = difflib.get_close_matches(wanted, labels, _GUESSES * 2, 0.6)
+        if not close:
+            last = _BETWEEN.split(wanted)[-1].rpartition("#")[2].replace("-", " ").strip()
+            close = [name for name in labels if last and last in name.replace("-", " ")]
+        return tuple(dict.fromkeys(labels[name] for name in close))[:_GUESSES]
+
+    def _add(self, name: SectionName) -> None:
+        heading, policy = _folded(name.heading), _folded(name.policy)
+        policies = (policy, policy.partition("/")[2], _folded(name.title))
+        self._ids.setdefault(_folded(name.id), set()).add(name.id)
+        self._headings.setdefault(heading, set()).add(name.id)
+        for one in policies:
+            self._policies.setdefault(one, set()).add(name.id)
+            self._labels.setdefault(one, name.policy)
+        for one in (_folded(name.id), f"{policy} › {heading}", f"{policies[1]} › {heading}", heading):
+            self._labels.setdefault(one, name.label)
 
 
 def missing_sections(tests: Iterable[PolicyTest], sections: Iterable[Section]) -> list[Problem]:
     """What tests name and no policy has."""
-    known = [name_of(section) for section in sections]
-    cache: dict[str, bool] = {}
-    problems = []
+    names = SectionNames.of(sections)
+    files: dict[str, Findings] = {}
+    guesses: dict[str, str] = {}
     for test in tests:
         for named in (*test.finds, *test.not_finds):
-            if cache.setdefault(named.words, bool(sections_named(named.words, known))):
+            if names.meant(named.words):
                 continue
-            near = nearest_sections(named.words, known)
-            guess = f" Did you mean “{near[0]}”?" if near else ""
-            reason = f"there is no section “{shown(named.words)}”.{guess}"
-            problems.append(Problem(test.file, named.line, reason, "Correct the name, or delete the test."))
-    return problems
-
-
-def _policies(one: SectionName) -> tuple[str, ...]:
-    return (fold(one.policy), fold(one.policy).partition("/")[2], _folded(one.title))
+            if named.words not in guesses and len(guesses) < _GUESSED:
+                near = names.nearest(named.words)
+                guesses[named.words] = f" Did you mean “{near[0]}”?" if near else ""
+            reason = f"there is no section “{shown(named.words)}”.{guesses.get(named.words, '')}"
+            findings = files.setdefault(test.file, Findings(test.file))
+            findings.add(named.line, reason, "Correct the name, or delete the test.")
+    return [problem for findings in files.values() for problem in findings.problems]
 
 
 def _folded(words: str) -> str:

@@ -11,7 +11,7 @@ from bot.errors import StorageError
 from bot.policies.findings import shown
 from bot.policies.grouping import grouped
 from bot.policies.live import Policies
-from bot.policies.references import name_of, nearest_sections, sections_named
+from bot.policies.references import SectionNames, name_of
 from bot.policies.search import Found
 from bot.policy_commands.chosen import chosen
 from bot.policy_commands.gap_tests import write_gap_test
@@ -103,9 +103,9 @@ class Gaps:
 
     async def _must_exist(self, words: str) -> None:
         policies = (await chosen(self._settings, "folder")).policies
-        known = [name_of(section) for section in policies.prompts.sections]
-        if not sections_named(words, known):
-            near = nearest_sections(words, known)
+        known = SectionNames.of(policies.prompts.sections)
+        if not known.meant(words):
+            near = known.nearest(words)
             guess = f" Did you mean “{near[0]}”?" if near else ""
             raise StorageError(
                 f"There is no section “{shown(words)}” in {self._settings.shopdesk_prompts}: write it first.{guess}"

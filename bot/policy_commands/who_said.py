@@ -9,7 +9,7 @@ from rich.console import Console
 from bot.errors import PromptsError, StorageError
 from bot.policies.findings import shown
 from bot.policies.live import Policies
-from bot.policies.references import SectionName, name_of, nearest_sections, sections_named
+from bot.policies.references import SectionName, SectionNames, name_of
 from bot.policies.version import short
 from bot.policy_commands.chosen import chosen
 from bot.policy_commands.seen import versions_in
@@ -29,14 +29,13 @@ async def who_said(settings: Settings, words: str, since: datetime | None, *, as
     live = await _live(settings)
     now = {section.id: section.text for section in live.prompts.sections} if live else {}
     names = [name_of(section) for section in live.prompts.sections] if live else []
-    current = {one.id for one in names}
     for section_id, title, headings in await asked.known_sections():
-        if section_id not in current or title != next(one.title for one in names if one.id == section_id):
-            heading = headings.rpartition(" › ")[2] or title
-            names.append(SectionName(section_id, section_id.partition("#")[0], title, heading))
-    ids = sections_named(words, names)
+        heading = headings.rpartition(" › ")[2] or title
+        names.append(SectionName(section_id, section_id.partition("#")[0], title, heading))
+    known = SectionNames(names)
+    ids = known.meant(words)
     if not ids:
-        near = nearest_sections(words, names)
+        near = known.nearest(words)
         guess = (
             " Did you mean " + ", ".join(f"“{one}”" for one in near) + "?" if near else " See `shopdesk policies list`."
         )
