@@ -3,7 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from bot.policies.words import Word, words_of
+from bot.policies.words import Word, stem, words_of
+
+# English says them inside of a phrase: "call it off" is "call off".
+_OBJECTS = frozenset(map(stem, ("it", "them", "this", "that", "these", "those")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +18,11 @@ class FoundConcept:
     end: int
 
 
+def concept_term(number: int) -> str:
+    """The term of a group of synonyms, by its number."""
+    return f"#{number}"
+
+
 class Concepts:
     """Groups of synonyms, ready to be found."""
 
@@ -23,8 +31,8 @@ class Concepts:
         for number, group in enumerate(groups):
             for phrase in group:
                 words = words_of(phrase)
-                self._exact.add([word.exact for word in words], f"#{number}")
-                self._bare.add([word.folded for word in words], f"#{number}")
+                self._exact.add([word.exact for word in words], concept_term(number))
+                self._bare.add([word.folded for word in words], concept_term(number))
 
     def found_in(self, words: Sequence[Word], *, bare: bool = False) -> list[FoundConcept]:
         """All concepts in a text, in the order of their places; one inside of a longer one is not meant.
@@ -41,6 +49,9 @@ class Concepts:
             while node is not None:
                 if node.terms:
                     longest, terms = end, node.terms
+                if node.following and not bare:
+                    while end < len(texts) and texts[end] in _OBJECTS and texts[end] not in node.following:
+                        end += 1
                 node = node.following.get(texts[end]) if end < len(texts) else None
                 end += 1
             if longest > covered:

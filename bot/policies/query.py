@@ -20,6 +20,8 @@ _MEANT = 0.6
 _CONCEPT = 1.15
 _IN_HEADING = 0.85
 _ELSEWHERE = 2.5
+# What somebody bought says less about which policy is meant than what he wants with it.
+_GOODS = 0.4
 # Of what a word with marks is worth, so much is given to sections that hold it with other marks, or with none.
 _OTHER_MARKS = 0.45
 # A phrase of so many words tells what the question is about, even if each of them may stand in any question.
@@ -88,6 +90,8 @@ class Reader:
     speller: Speller
     concepts: Concepts
     elsewhere: Concepts
+    goods: Collection[str]
+    """The concepts that are something to buy."""
     stop_words: Collection[str]
     bare_stop_words: Collection[str]
     ambiguous: Collection[str]
@@ -121,6 +125,8 @@ class Reader:
             if len(covered) >= _TELLING_PHRASE and all(places[number].weight == 0 for number in covered):
                 for number in covered:
                     places[number] = Place(words[number], _PERHAPS)
+        for number in self._goods(concepts):
+            places[number] = replace(places[number], weight=places[number].weight * _GOODS)
         outside = self._outside(words, bare)
         for number in outside:
             places[number] = Place(words[number], _ELSEWHERE)
@@ -136,8 +142,8 @@ class Reader:
 
     def _tells(self, one: Word, bare: bool) -> float:
         """How much a word tells of what a question is about: `co` may be có, which tells nothing, or cỡ."""
-        if one.folded.isdigit():
-            return float(len(one.folded) > 1)
+        if one.folded[:1].isdigit():  # the number of an order, say, tells nothing that a policy could answer
+            return float(len(one.folded) > 1 and self.stands(one.folded))
         if not bare:
             return float(one.exact not in self.stop_words)
         if one.folded not in self.bare_stop_words:
@@ -155,6 +161,13 @@ class Reader:
             if not all(map(self.stands, _pairs(words[one.start : one.end])))
             for place in range(one.start, one.end)
         }
+
+    def _goods(self, concepts: Sequence[FoundConcept]) -> set[int]:
+        """The places of words that mean something to buy, and nothing else."""
+        found: dict[bool, set[int]] = {True: set(), False: set()}
+        for one in concepts:
+            found[one.term in self.goods].update(range(one.start, one.end))
+        return found[True] - found[False]
 
     def _sought(self, places: Sequence[Place], concepts: Sequence[FoundConcept], bare: bool) -> Iterator[Sought]:
         meant = {number for found in concepts for number in range(found.start, found.end)}
@@ -175,7 +188,8 @@ class Reader:
         for found in concepts:
             covered = tuple(range(found.start, found.end))
             tells = any(places[number].weight for number in covered)
-            yield Sought(found.term, _CONCEPT, covered, tells)
+            worth = _CONCEPT * (_GOODS if found.term in self.goods else 1)
+            yield Sought(found.term, worth, covered, tells)
 
 
 def _pairs(words: Sequence[Word]) -> list[str]:

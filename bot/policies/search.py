@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from heapq import nlargest
 from itertools import chain
 
-from bot.policies.concepts import Concepts
+from bot.policies.concepts import Concepts, concept_term
 from bot.policies.index import Postings, SectionIndex
 from bot.policies.prompts import Section
 from bot.policies.query import Query, Reader, Sought
@@ -45,7 +45,7 @@ class Search:
         self._sections: dict[str, list[Section]] = {}
         for section in sections:
             self._sections.setdefault(section.language, []).append(section)
-        concepts = Concepts(tables.synonyms)
+        concepts = Concepts([*tables.synonyms, *tables.goods])
         self._indexes = {language: SectionIndex(own, concepts) for language, own in self._sections.items()}
         self._reader = _reader(tables, concepts, list(self._indexes.values()))
 
@@ -77,7 +77,7 @@ def _reader(tables: SearchTables, concepts: Concepts, indexes: Sequence[SectionI
     spellings = {word(typed).exact: words_of(meant) for typed, meant in tables.spellings.items()}
     stop_words = frozenset(word(one).exact for one in tables.stop_words)
     bare_stop_words = frozenset(word(fold(one)).folded for one in tables.stop_words)
-    tabled = [phrase for group in (*tables.synonyms, tables.elsewhere) for phrase in group]
+    tabled = [phrase for group in (*tables.synonyms, *tables.goods, tables.elsewhere) for phrase in group]
     known = {one.folded for phrase in tabled for one in words_of(phrase)} | bare_stop_words
     known.update(word for index in indexes for word in index.words())
     marked = {one for index in indexes for one in index.marked_words()}
@@ -85,6 +85,7 @@ def _reader(tables: SearchTables, concepts: Concepts, indexes: Sequence[SectionI
         speller=Speller(spellings, known),
         concepts=concepts,
         elsewhere=Concepts([tables.elsewhere]),
+        goods={concept_term(len(tables.synonyms) + n) for n in range(len(tables.goods))},
         stop_words=stop_words,
         bare_stop_words=bare_stop_words,
         ambiguous=bare_stop_words & {fold(one) for one in marked - stop_words},

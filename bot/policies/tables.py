@@ -16,7 +16,7 @@ MAX_ENTRIES = 1000
 MAX_PHRASE_WORDS = 6
 MAX_PHRASE_CHARS = 64
 _SMALLEST_GROUP = 2
-_KEYS = ("stop_words", "openings", "elsewhere", "synonyms", "spellings")
+_KEYS = ("stop_words", "openings", "elsewhere", "synonyms", "goods", "spellings")
 _PLACE = regex.compile(r" \(at line (\d+), column \d+\)| \(at end of document\)")
 # Keys with dots and tables in tables mean nothing here, and are slow to read by the thousand.
 _NESTED = regex.compile(r"^[ \t]*(?:\[\[|\[[^\]\n]*\.|[^#\"'=\[\n]*\.[^#\"'=\n]*=)", regex.MULTILINE)
@@ -36,6 +36,8 @@ class SearchTables:
     """Groups of words and phrases that mean the same."""
     spellings: Mapping[str, str] = field(default_factory=dict)
     """A word as it is typed → the words that are meant."""
+    goods: Sequence[Sequence[str]] = ()
+    """Groups of the same kind for what the shop sells: what is asked about it counts more."""
 
     def with_own(self, own: "SearchTables") -> "SearchTables":
         """These with a shop's own added; how the shop reads a spelling goes before."""
@@ -44,6 +46,7 @@ class SearchTables:
             openings=(*self.openings, *own.openings),
             elsewhere=(*self.elsewhere, *own.elsewhere),
             synonyms=(*self.synonyms, *own.synonyms),
+            goods=(*self.goods, *own.goods),
             spellings={**self.spellings, **own.spellings},
         )
 
@@ -66,7 +69,8 @@ def read_tables(text: str, findings: Findings) -> SearchTables:
         stop_words=checker.words(table, "stop_words"),
         openings=checker.words(table, "openings"),
         elsewhere=tuple(checker.phrases(table.get("elsewhere", []), "elsewhere")),
-        synonyms=tuple(checker.groups(table)),
+        synonyms=tuple(checker.groups(table, "synonyms")),
+        goods=tuple(checker.groups(table, "goods")),
         spellings=dict(checker.spellings(table)),
     )
 
@@ -104,14 +108,14 @@ class _Checker:
         """A list of single words."""
         return tuple(self.phrases(table.get(key, []), key, most_words=1))
 
-    def groups(self, table: Mapping[str, object]) -> Iterator[tuple[str, ...]]:
-        """The groups of synonyms."""
-        groups = self._list(table.get("synonyms", []), "synonyms")
+    def groups(self, table: Mapping[str, object], key: str) -> Iterator[tuple[str, ...]]:
+        """Groups of words that mean the same."""
+        groups = self._list(table.get(key, []), key)
         for number, group in enumerate(groups, start=1):
-            phrases = tuple(self.phrases(group, f"group {number} of synonyms"))
+            phrases = tuple(self.phrases(group, f"group {number} of {key}"))
             if isinstance(group, list) and len(group) < _SMALLEST_GROUP:
-                where = self.line(phrases[0]) if phrases else self.line("synonyms")
-                reason = f"group {number} of synonyms has only {len(group)} phrase{'' if group else 's'}."
+                where = self.line(phrases[0]) if phrases else self.line(key)
+                reason = f"group {number} of {key} has only {len(group)} phrase{'' if group else 's'}."
                 self._findings.add(where, reason, "Write two at least.")
             elif len(phrases) >= _SMALLEST_GROUP:
                 yield phrases

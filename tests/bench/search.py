@@ -1,9 +1,10 @@
 """How well and how fast questions find their sections: `python -m tests.bench.search [--sections N] [--missed]`.
 
-The questions are those of `tests/search/tune.toml`, on which the search may be tuned, and `held_out.toml`, on
-which it must not be. In both, an entry of `questions` has `find` (the sections that answer it, any of them
-will do), the question as `vi` or `en`, `own = true` when it uses the section's own words, and as `chat` how
-it is typed in a hurry. Nothing answers those of `off_topic`; those of `turns` come after the questions in `before`.
+The questions are those of `tests/search/tune.toml`, on which the search was tuned, `held_out.toml`, by the same
+hand, which was looked at on the way, and `blind.toml`, by somebody who had not seen the search. In all, an entry
+of `questions` has `find` (the sections that answer it, any of them will do), the question as `vi` or `en`,
+`own = true` when it uses the section's own words, and as `chat` how it is typed in a hurry. Nothing answers those
+of `off_topic`; those of `turns` come after the questions in `before`.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from bot.policies.language import guess_language
 from bot.policies.prompts import Prompts, Section
 from bot.policies.search import Found, Search
 from bot.policies.tables import common_tables
-from tests.search.questions import HALVES, SPELLINGS, Half, Question, Score, read
+from tests.search.questions import PARTS, SPELLINGS, Part, Question, Score, read
 
 _SAMPLE = Path(__file__).parents[2] / "prompts"
 _LOOKED_AT = 10
@@ -30,18 +31,18 @@ _ROUNDS = 3
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sections", type=int, default=10_000)
-    parser.add_argument("--missed", action="store_true", help="name the tuning half's questions that miss")
+    parser.add_argument("--missed", action="store_true", help="name the tuning part's questions that miss")
     options = parser.parse_args()
     prompts = read_prompts(_SAMPLE)
     search = Search(prompts.sections, common_tables().with_own(prompts.tables))
-    for half in HALVES:
-        show_quality(half, search, missed=options.missed and half == "tune")
+    for part in PARTS:
+        show_quality(part, search, missed=options.missed and part == "tune")
     show_speed(prompts, options.sections)
 
 
-def show_quality(half: Half, search: Search, *, missed: bool) -> None:
-    """Print a table of one half: how often the right section is first, or among the first three."""
-    questions = read(half)
+def show_quality(part: Part, search: Search, *, missed: bool) -> None:
+    """Print a table of one part: how often the right section is first, or among the first three."""
+    questions = read(part)
     scores: Mapping[str, Score] = defaultdict(Score)
     for question in questions.asked:
         found = find(search, question)
@@ -52,7 +53,7 @@ def show_quality(half: Half, search: Search, *, missed: bool) -> None:
     for question in questions.second_turns:
         found = find(search, question)
         scores["second turns"].add(ids(found), question, bool(found) and found[0].good)
-    print(f"\n{half}: {len(questions.asked)} questions in all spellings")
+    print(f"\n{part}: {len(questions.asked)} questions in all spellings")
     print(f"{'':36}{'number':>7}{'recall@1':>10}{'recall@3':>10}{'MRR':>7}{'rejected':>10}")
     for group, score in scores.items():
         spelling, _, words = group.partition(",")
@@ -74,7 +75,7 @@ def show_speed(prompts: Prompts, count: int) -> None:
     search = Search(shop, common_tables())
     built, worked = time.perf_counter() - began, time.thread_time() - began_work
     memory = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    questions = [question for half in HALVES for question in read(half).asked]
+    questions = [question for part in PARTS for question in read(part).asked]
     took: list[tuple[float, float]] = []
     for _ in range(_ROUNDS):
         took = [_seconds(search, question) for question in questions]

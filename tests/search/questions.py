@@ -9,8 +9,8 @@ from typing import Literal
 
 from bot.text import fold
 
-Half = Literal["tune", "held_out"]
-HALVES: tuple[Half, ...] = ("tune", "held_out")
+Part = Literal["tune", "held_out", "blind"]
+PARTS: tuple[Part, ...] = ("tune", "held_out", "blind")
 SPELLINGS: Mapping[str, str] = {
     "marks": "Vietnamese, with marks",
     "nfd": "the same, decomposed",
@@ -36,16 +36,16 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """One half of the set."""
+    """One part of the set."""
 
     asked: tuple[Question, ...]
     off_topic: tuple[Question, ...]
     second_turns: tuple[Question, ...]
 
 
-def read(half: Half) -> Questions:
-    """The questions of one half, Vietnamese ones in each spelling that they have."""
-    with open(_FOLDER / f"{half}.toml", "rb") as file:
+def read(part: Part) -> Questions:
+    """The questions of one part, Vietnamese ones in each spelling that they have."""
+    with open(_FOLDER / f"{part}.toml", "rb") as file:
         table = tomllib.load(file)
     return Questions(
         *(

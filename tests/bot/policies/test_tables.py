@@ -21,6 +21,7 @@ synonyms = [
 stop_words = ["nha"]
 openings = ["còn"]
 elsewhere = ["thời tiết"]
+goods = [["nôi", "cũi"]]
 
 [spellings]
 gio = "giỏ mây"
@@ -39,7 +40,8 @@ def test_a_good_file_says_what_it_says() -> None:
     tables = read_tables(GOOD, findings)
 
     assert findings.problems == []
-    assert tables == SearchTables(("nha",), ("còn",), ("thời tiết",), (("giỏ", "làn"),), {"gio": "giỏ mây"})
+    synonyms, spellings, goods = (("giỏ", "làn"),), {"gio": "giỏ mây"}, (("nôi", "cũi"),)
+    assert tables == SearchTables(("nha",), ("còn",), ("thời tiết",), synonyms, spellings, goods)
     assert read_tables("", findings) == SearchTables()
 
 
@@ -47,7 +49,7 @@ def test_the_tables_of_the_program_would_pass_as_a_shop_s_own() -> None:
     text = Path(bot.policies.tables.__file__).with_name("search.toml").read_text(encoding="utf-8")
 
     assert problems(text) == []
-    assert set(tomllib.loads(text)) == {"synonyms", "stop_words", "openings", "elsewhere", "spellings"}
+    assert set(tomllib.loads(text)) == {"synonyms", "stop_words", "openings", "elsewhere", "goods", "spellings"}
 
 
 @pytest.mark.parametrize(
