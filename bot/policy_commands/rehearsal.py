@@ -30,7 +30,7 @@ from bot.storage.messages import Messages, StoredMessage
 from bot.storage.turns import Turns
 
 _PLATFORM = "rehearsal"
-_LATE_ENOUGH = time(12, 0)
+_NOON = time(12, 0)
 """On a day that a test names it is noon."""
 
 
@@ -102,7 +102,7 @@ class _Stage:
     def _clock(self, at: date | None) -> Callable[[], datetime]:
         if at is None:
             return lambda: datetime.now(UTC)
-        return lambda: datetime.combine(at, _LATE_ENOUGH, self._timezone)
+        return lambda: datetime.combine(at, _NOON, self._timezone)
 
 
 class _Metered:
