@@ -263,7 +263,7 @@ async def _opened(settings: Settings, failpoint: Failpoint | None) -> AsyncItera
         await database.close()
 
 
-def model_of(settings: Settings, policies: LivePolicies) -> ChatModel:
+def model_of(settings: Settings, policies: LivePolicies | Policies) -> ChatModel:
     """The model that the settings name. Raises `SettingsError` when its key is missing."""
     provider, _, name = settings.model.partition(":")
     if provider == "offline":

@@ -23,8 +23,12 @@ from rich.text import Text
 from bot.checks import CheckResult, State
 from bot.errors import SettingsError, ShopdeskError
 from bot.init import Connections, Init, Terminal
+from bot.llm.base import ChatModel
 from bot.logs import secrets_of, set_up_logging
+from bot.policies.live import Policies
+from bot.policy_commands.asked import add_asked
 from bot.policy_commands.search import add_search
+from bot.policy_commands.tried import add_tests
 from bot.policy_commands.words import policy_commands
 from bot.settings import Settings, read_settings
 from bot.stats import page, since_of, values
@@ -54,6 +58,7 @@ class Program:
     run: Callable[[Settings, Announce], Coroutine[Any, Any, None]]
     chat: Callable[[Settings], Coroutine[Any, Any, None]]
     check: Callable[[Settings], Coroutine[Any, Any, tuple[CheckResult, ...]]]
+    model: Callable[[Settings, Policies], ChatModel]
     backup: Callable[[Settings, Path], Saved]
     restore: Callable[[Settings, Path], Restored]
     backups: Callable[[Settings], tuple[Listed, ...]]
@@ -119,6 +124,8 @@ def command(program: Program) -> typer.Typer:
     _add_backups(app, program)
     policies = policy_commands(leave=_leave, settings=_quiet_settings)
     add_search(policies, leave=_leave, settings=_quiet_settings)
+    add_tests(policies, leave=_leave, settings=_quiet_settings, model=program.model)
+    add_asked(policies, leave=_leave, settings=_quiet_settings)
     app.add_typer(policies, name="policies")
     return app
 

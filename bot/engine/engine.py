@@ -11,6 +11,7 @@ from types import MappingProxyType
 from bot.bursts import Arrivals
 from bot.chat import InboundMessage, MessageRef, Source
 from bot.engine.asking import Asking
+from bot.engine.gaps import gap_of
 from bot.engine.late import Late
 from bot.engine.limits import EngineLimits
 from bot.engine.request import asked_in, linked, loggable, sources_of, unreadable_kinds, words_of
@@ -342,6 +343,7 @@ class Engine:
             policy_version=turn.policies.version,
             sources=sources,
             timings=turn.timings(),
+            gap=await gap_of(turn, outcome, sources),
             **(asdict(turn.usage) if turn.usage else {}),
         )
         await self._store(turn, answer)

@@ -8,10 +8,12 @@ from pathlib import Path
 import regex
 
 from bot.errors import Problem, PromptsError
+from bot.policies.expectations import PolicyTest, read_tests
 from bot.policies.findings import Findings, shown
 from bot.policies.front_matter import PolicyHead, PromptHead, split, validated
 from bot.policies.prompts import Prompts, Section
 from bot.policies.read import read_folder
+from bot.policies.references import missing_sections
 from bot.policies.sections import cut, slug_of
 from bot.policies.sentences import read_sentences
 from bot.policies.tables import SearchTables, read_tables
@@ -22,7 +24,7 @@ MAX_SECTIONS = 20_000
 _NAME = regex.compile(r"[a-z0-9_-]{1,64}")
 _LANGUAGE = regex.compile(r"[a-z]{2,3}")
 _CONFLICT = regex.compile(r"(?:<{7}|>{7}|\|{7})(?: .*)?")
-_PLACES = "system.md, staff.md, search.toml, policies/LANGUAGE/NAME.md and sentences/LANGUAGE.toml"
+_PLACES = "system.md, staff.md, search.toml, policies/LANGUAGE/NAME.md, sentences/LANGUAGE.toml and tests/NAME.yaml"
 
 
 def read_prompts(folder: Path, *, language: str = "vi") -> Prompts:
@@ -61,6 +63,8 @@ def check(files: Mapping[str, str], *, language: str = "vi", unread: Iterable[st
     if len(checker.sections) > MAX_SECTIONS:
         reason = f"there are more than {MAX_SECTIONS:,} sections in all policies together."
         checker.problems.append(Problem("policies", 0, reason, "Put what belongs together under one heading."))
+    if not checker.problems:  # a section may be missing since its policy is wrong
+        checker.problems += missing_sections(checker.tests, checker.sections)
     if checker.problems:
         raise PromptsError(_sorted(checker.problems))
     return Prompts(
@@ -70,6 +74,7 @@ def check(files: Mapping[str, str], *, language: str = "vi", unread: Iterable[st
         sentences=checker.sentences,
         files=dict(sorted(files.items())),
         tables=checker.tables,
+        tests=tuple(checker.tests),
     )
 
 
@@ -79,6 +84,7 @@ class _Checker:
         self.sections: list[Section] = []
         self.sentences: dict[str, dict[str, str]] = {}
         self.tables = SearchTables()
+        self.tests: list[PolicyTest] = []
         self.problems: list[Problem] = []
         self.seen: set[str] = set()
 
@@ -98,6 +104,9 @@ class _Checker:
             case ["sentences", name] if name.endswith(".toml"):
                 if _is_named(name[:-5], _LANGUAGE, "vi", findings):
                     self.sentences[name[:-5]] = read_sentences(text, findings) if _is_clean(text, findings) else {}
+            case ["tests", name] if name.endswith(".yaml"):
+                if _is_named(name[:-5], _NAME, "returns", findings, ".yaml"):
+                    self.tests += read_tests(text, findings) if _is_clean(text, findings) else ()
             case _:
                 findings.add(0, "this file does not belong here.", f"Move it away; here are only {_PLACES}.")
         self.problems += findings.problems
@@ -147,14 +156,14 @@ class _Checker:
             self.problems.append(Problem("policies", 0, "there is no policy.", "Write one: policies/vi/returns.md."))
 
 
-def _is_named(name: str, allowed: "regex.Pattern[str]", example: str, findings: Findings) -> bool:
+def _is_named(name: str, allowed: "regex.Pattern[str]", example: str, findings: Findings, ending: str = ".md") -> bool:
     if allowed.fullmatch(name):
         return True
     if allowed is _LANGUAGE:
         findings.add(0, f"“{shown(name)}” is no language.", f"Use its code of two or three letters, like {example}.")
     else:
-        reason = f"“{shown(name)}” is no name for a policy."
-        findings.add(0, reason, f"Use at most 64 of a–z, 0–9, - and _, like {example}.md.")
+        reason = f"“{shown(name)}” is no name for a {'policy' if ending == '.md' else 'file of tests'}."
+        findings.add(0, reason, f"Use at most 64 of a–z, 0–9, - and _, like {example}{ending}.")
     return False
 
 

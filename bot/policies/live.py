@@ -78,6 +78,11 @@ class Policies:
         hidden = self._calendar.hidden(at or self._now(), asker)
         return self._search.find(text, language=language, limit=limit, before=before, hidden=hidden)
 
+    def telling_words(self, text: str, *, language: str | None = None) -> tuple[str, ...]:
+        """The words of a text that say what it is about, as `Search.telling_words` gives them."""
+        language = language or guess_language(text, None, self.language, self.languages)
+        return self._search.telling_words(text, language=language)
+
     def sources_for(
         self, language: str, budget_tokens: int, *, at: datetime | None = None, asker: Role = "customer"
     ) -> tuple[Source, ...] | None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bot.chat import Source
+from bot.policies.expectations import PolicyTest
 from bot.policies.period import NO_TERMS, Terms
 from bot.policies.tables import SearchTables
 
@@ -54,6 +55,8 @@ class Prompts:
     """Path in the folder → its text (NFC, `\\n`): what a version keeps."""
     tables: SearchTables = field(default_factory=SearchTables)
     """What the shop adds to the words that the search knows."""
+    tests: tuple[PolicyTest, ...] = ()
+    """What the shop expects to be found and said; ordered by file, then as written."""
 
     def terms(self) -> dict[str, Terms]:
         """When each policy counts, and for whose questions."""

@@ -78,6 +78,14 @@ class Search:
         sections = self._sections[language]
         return (lambda number: sections[number].policy not in hidden) if hidden else None
 
+    def telling_words(self, text: str, *, language: str) -> tuple[str, ...]:
+        """The words that say what a text is about, as they are meant, without marks: none in a greeting. What has
+        synonyms is one name for all of them."""
+        query = self._reader.read(text, language)
+        concepts = {place: one.term for one in query.sought if one.term.startswith("#") for place in one.places}
+        words = [concepts.get(number, one.word.folded) for number, one in enumerate(query.places) if one.weight > 0]
+        return tuple(dict.fromkeys(words))
+
 
 def _reader(tables: SearchTables, concepts: Concepts, indexes: Sequence[SectionIndex]) -> Reader:
     spellings = {word(typed).exact: words_of(meant) for typed, meant in tables.spellings.items()}

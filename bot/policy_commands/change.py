@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from bot.control import Commands, NotListening, ask
 from bot.errors import ControlError, Problem, StorageError, StorageInUse
+from bot.policies.examine import examine
 from bot.policies.life import Change, LivePolicies
 from bot.settings import Settings
 from bot.storage.database import Database
@@ -33,6 +34,7 @@ def policies_of(settings: Settings, versions: PolicyVersions) -> LivePolicies:
         is_manual=settings.shopdesk_policies == "manual",
         hosts=settings.shopdesk_link_hosts,
         timezone=ZoneInfo(settings.shopdesk_timezone),
+        examine=examine,
     )
 
 

@@ -1,5 +1,6 @@
 """What was said: turns, their sources and timings."""
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,6 +39,14 @@ class Timings:
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """A customer's question that no policy answers, and the ids of the sections that came nearest, best first."""
+
+    question: str
+    nearest: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What is remembered of one finished turn: the words that were answered, and the answer."""
 
@@ -63,6 +72,7 @@ class Answer:
     policy_version: str | None = None
     sources: tuple[Source, ...] = ()
     timings: Timings = Timings()
+    gap: Gap | None = None
 
 
 class Turns:
@@ -118,6 +128,9 @@ def _store_answer(
             for position, source in enumerate(answer.sources)
         ],
     )
+    if answer.gap:
+        nearest = json.dumps(answer.gap.nearest)
+        db.execute("INSERT INTO gaps VALUES (?, ?, ?)", (turn_id, answer.gap.question, nearest))
     db.executemany(
         "UPDATE inbox SET answered_by = ?, answered_at = ? WHERE id = ?",
         [(turn_id, at, stored.id) for stored in covers],

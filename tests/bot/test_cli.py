@@ -19,6 +19,7 @@ from bot.checks import CheckResult
 from bot.cli import Announce, Program, command, show
 from bot.errors import PlatformError, Problem, PromptsError, ShopdeskError, StorageError
 from bot.init import Connections
+from bot.llm.base import ChatModel
 from bot.settings import Settings
 from bot.storage.backup import Listed, Saved
 from bot.storage.restore import Restored
@@ -97,6 +98,9 @@ class Shop:
         async def untried(**_: object) -> CheckResult:
             raise AssertionError("nothing was to be tried")
 
+        def no_model(settings: Settings, policies: object) -> ChatModel:
+            raise AssertionError("no model was to be asked")
+
         connections = Connections(telegram=untried, discord=untried, anthropic=untried)
         program = Program(
             run=self.run,
@@ -106,6 +110,7 @@ class Shop:
             restore=self.restore,
             backups=self.backups,
             stats=self.stats,
+            model=no_model,
             connections=connections,
         )
         return CliRunner().invoke(command(program), words, terminal_width=80)
@@ -318,7 +323,7 @@ STAND_IN = """
         return CheckResult("x", "ok", "as @shop")
 
     connections = Connections(telegram=tried, discord=tried, anthropic=tried)
-    unused = dict.fromkeys(["backup", "restore", "backups", "stats"])
+    unused = dict.fromkeys(["backup", "restore", "backups", "stats", "model"])
     main(Program(run=run, chat=chat, check=check, connections=connections, **unused))
 """
 

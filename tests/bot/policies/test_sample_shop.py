@@ -7,9 +7,11 @@ import pytest
 
 from bot.engine.limits import EngineLimits
 from bot.policies.check import read_prompts
-from bot.policies.live import estimated_tokens
+from bot.policies.examine import examine
+from bot.policies.live import Policies, estimated_tokens
 from bot.policies.prompts import Prompts, Section
 from bot.policies.sentences import SENTENCES
+from bot.text import fold
 from tests.bot.policies.shop import SAMPLE
 
 
@@ -50,3 +52,19 @@ def numbers(section: Section) -> list[str]:
     """All numbers of a section, without what separates thousands, in no order."""
     text = re.sub(r"(?<=\d)[.,](?=\d{3})", "", section.text)
     return sorted(re.findall(r"\d+", text))
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+async def test_the_shops_own_tests_pass_whatever_language_the_program_speaks(prompts: Prompts, language: str) -> None:
+    policies = Policies(prompts, "v", language)
+    assert [str(problem) for problem in await examine(policies)] == []
+
+
+def test_the_shop_has_tests_of_every_kind(prompts: Prompts) -> None:
+    tests = prompts.tests
+    assert len(tests) >= 45
+    assert sum(test.finds_nothing for test in tests) >= 5
+    assert sum(len(test.turns) > 1 for test in tests) >= 3
+    assert sum(test.is_about_saying for test in tests) >= 10
+    assert {section.language for section in prompts.sections} == {"vi", "en"}
+    assert any(fold(test.turns[-1]) == test.turns[-1].casefold() for test in tests)
