@@ -247,7 +247,9 @@ class Engine:
         else:
             cut_off = turn.finished is not None and turn.finished.stop_reason == "max_tokens"
             notice = self._sentence("truncated", turn) if cut_off else ""
-            await self._close(turn, "complete", sources=sources_of(turn.request.sections, turn.cited), notice=notice)
+            await self._close(
+                turn, "complete", sources=sources_of(turn.request.known.values(), turn.cited), notice=notice
+            )
 
     async def _ask(self, turn: RunningTurn, arrivals: Arrivals) -> None:
         """Ask the model, when there is something to ask, and again when more belongs to the turn. Raises
