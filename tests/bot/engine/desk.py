@@ -98,9 +98,16 @@ class Desk:
 
 
 @asynccontextmanager
-async def opened(folder: Path, limits: EngineLimits = LIMITS, *, growing_mark: str = "") -> AsyncIterator[Desk]:
+async def opened(
+    folder: Path,
+    limits: EngineLimits = LIMITS,
+    *,
+    growing_mark: str = "",
+    prompts: Path = PROMPTS,
+    language: str = "vi",
+) -> AsyncIterator[Desk]:
     database = await Database.open(folder / "shopdesk.db")
-    policies = await loaded(PROMPTS, PolicyVersions(database))
+    policies = await loaded(prompts, PolicyVersions(database), language=language)
     desk = Desk(database, policies, limits, growing_mark)
     tasks = [asyncio.create_task(desk.scheduler.run()), asyncio.create_task(desk.inbox.run())]
     try:
