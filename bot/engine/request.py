@@ -1,10 +1,9 @@
 """What the model is told for one turn: pure functions from stored values to a `ModelRequest`'s parts."""
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
-from bot.chat import AttachmentKind, Role, Source
+from bot.chat import AttachmentKind, Role
 from bot.llm.base import ModelMessage, ModelRequest
 from bot.policies.tool import NAME as SEARCH
 from bot.policies.tool import language_name
@@ -15,7 +14,6 @@ from bot.text import estimate_tokens, one_line
 _READABLE: frozenset[AttachmentKind] = frozenset({"photo"})
 _QUESTIONS_BEFORE = 2
 _SHORTEST_QUOTE = 12
-_MARKDOWN = re.compile(r"([\\`*_\[\]<>|~#])")
 
 
 def asked_in(messages: Sequence[StoredMessage]) -> str:
@@ -60,19 +58,6 @@ def query_of(messages: Sequence[StoredMessage], turns: Sequence[PastTurn]) -> tu
     topics = [stored.message.quoted for stored in messages if stored.message.quoted]
     topics = topics or [turn.text for turn in turns if turn.role != "assistant"][-_QUESTIONS_BEFORE:]
     return asked_in(messages), tuple(topics)
-
-
-def sources_of(sections: Iterable[Source], cited: Iterable[str]) -> tuple[Source, ...]:
-    """The sections that an answer relies on, each once, in the order in which it named them."""
-    known = {section.section_id: section for section in sections}
-    return tuple(known[section_id] for section_id in dict.fromkeys(cited) if section_id in known)
-
-
-def linked(source: Source) -> str:
-    """A source as Markdown: `Title › Heading`, a link when the policy has one."""
-    name = f"{source.title} › {source.heading}" if source.heading else source.title
-    name = _MARKDOWN.sub(r"\\\1", name)
-    return f"[{name}]({source.url})" if source.url else name
 
 
 def context_of(

@@ -72,7 +72,7 @@ async def test_a_call_comes_with_its_arguments_and_the_stream_waits_for_its_resu
 async def test_thoughts_words_and_citations_before_a_call_go_back_untouched(
     server: AnthropicServer, connect: Connect, asking: ModelRequest, model: str
 ) -> None:
-    before = [
+    before: list[Step] = [
         Think("Which one? 🙂"),
         Say("Để mình xem. "),
         Cite(RETURNS.section_id),
