@@ -28,9 +28,8 @@ _ENGLISH_WORDS = """
 the a an is are was i im my me you your we our it this that these do does did can could would will what when
 where which who why how much many long have has got get want need to of for from with in on at and or not if
 please return returns refund refunds exchange orders shipping delivery deliver pay payment price cost buy money
-back wrong broken damaged item product fit open closed warranty cancel free days guide
+back wrong broken damaged item product fit open closed warranty cancel free days guide hours gift
 big small large bigger smaller old today tomorrow yesterday also just more less only about yes
-hours gift 
 """
 # English words of a shop, and common ones, that could be Vietnamese syllables by their shape.
 _SHAPED_WORDS = """
@@ -113,7 +112,7 @@ def guess_language(text: str, hint: str | None, default: str, languages: Collect
 def _own(text: str) -> str | None:
     typed = _WORD.findall(_NO_WORDS.sub(" ", unicodedata.normalize("NFC", text)))
     words = [word.casefold() for word in typed]
-    bare = [fold(word) for word in words]
+    bare = [word if word.isascii() else fold(word) for word in words]
     vietnamese, english = _grammar(words, bare)
     # A sentence that is held together by one language is in it, whatever products and places it names.
     if english >= 2 and not vietnamese:

@@ -257,13 +257,13 @@ class AnthropicServer:
         for index, message in enumerate(body["messages"]):
             if message["role"] != "assistant" or isinstance(message["content"], str):
                 continue
-            for block in message["content"]:
-                model, said = self._said.get(block.get("id", ""), ("", []))
-                if model == body["model"] and _bare(said) != _bare(message["content"]):
-                    raise Refused(
-                        f"messages.{index}.content: `thinking` or `redacted_thinking` blocks in the latest assistant "
-                        "message cannot be modified. These blocks must remain as they were in the original response."
-                    )
+            calls = [block["id"] for block in message["content"] if block["type"] == "tool_use"]
+            model, said = self._said.get(calls[0] if calls else "", ("", []))
+            if model == body["model"] and _bare(said) != _bare(message["content"]):
+                raise Refused(
+                    f"messages.{index}.content: `thinking` or `redacted_thinking` blocks in the latest assistant "
+                    "message cannot be modified. These blocks must remain as they were in the original response."
+                )
 
     def _authenticate(self, request: web.Request, call: Call) -> None:
         given = request.headers.get("Authorization", "")

@@ -161,8 +161,9 @@ def _call(index: int, step: UseTool) -> Iterator[tuple[bytes, bool, float]]:
     block = {"type": "tool_use", "id": step.id, "name": step.name, "input": {}, "caller": {"type": "direct"}}
     yield _event("content_block_start", {"index": index, "content_block": block}), False, 0.0
     written = json.dumps(step.arguments) if step.written is None else step.written
-    for start in range(-7, len(written), 7):  # the first piece is empty, as the API's is
-        piece = written[max(0, start) : start + 7]
+    size = max(7, len(written) // 1000)
+    for start in range(-size, len(written), size):  # the first piece is empty, as the API's is
+        piece = written[max(0, start) : start + size]
         yield _delta(index, {"type": "input_json_delta", "partial_json": piece}), False, 0.0
     yield _event("content_block_stop", {"index": index}), False, 0.0
 
