@@ -16,6 +16,7 @@ from bot.errors import (
     MessageRefused,
 )
 from bot.inbox import Inbox
+from bot.llm.offline import OfflineModel
 from bot.policies.live import Policies
 from bot.scheduler import SendScheduler
 from bot.storage.database import Database
@@ -55,7 +56,14 @@ class PhotoPlatform(FakePlatform):
 class Desk:
     """The engine with real storage and the sample shop's policies; model and platform are scripted."""
 
-    def __init__(self, database: Database, policies: Policies, limits: EngineLimits, growing_mark: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        policies: Policies,
+        limits: EngineLimits,
+        growing_mark: str,
+        is_offline: bool,
+    ) -> None:
         self.platform = PhotoPlatform(name="shop", limits=QUICK, latency=lambda: 0.0, strict=False)
         self.platform.fetched = []
         self.model = ScriptedModel()
@@ -65,7 +73,7 @@ class Desk:
         self.messages = Messages(database)
         self.scheduler = SendScheduler(self.platform)
         engine = Engine(
-            model=self.model,
+            model=OfflineModel(sentence=policies.sentence, seconds=0) if is_offline else self.model,
             policies=lambda: policies,
             messages=self.messages,
             turns=self.turns,
@@ -105,10 +113,11 @@ async def opened(
     growing_mark: str = "",
     prompts: Path = PROMPTS,
     language: str = "vi",
+    is_offline: bool = False,
 ) -> AsyncIterator[Desk]:
     database = await Database.open(folder / "shopdesk.db")
     policies = await loaded(prompts, PolicyVersions(database), language=language)
-    desk = Desk(database, policies, limits, growing_mark)
+    desk = Desk(database, policies, limits, growing_mark, is_offline)
     tasks = [asyncio.create_task(desk.scheduler.run()), asyncio.create_task(desk.inbox.run())]
     try:
         yield desk

@@ -87,7 +87,7 @@ def as_cached(body: dict[str, Any]) -> str:
 async def test_what_the_tool_finds_may_be_cited_and_is_a_source(large: Desk) -> None:
     target = "vi/warranty#thoi-gian-bao-hanh"
     large.model.script = in_turn([search("thời gian bảo hành")], ["Sáu tháng ạ.", Cited(target), Cited("vi/made#up")])
-    answer = await large.ask("xyzzy qwerty")
+    answer = await large.ask("xyzzy ạ")
     assert answer.startswith("Sáu tháng ạ.\n\nNguồn: ")
     assert await large.rows("SELECT section_id FROM turn_sources") == [(target,)]
     first, second = large.model.requests
@@ -229,3 +229,27 @@ async def test_the_language_of_the_answer_is_the_customers_whatever_the_policies
         assert "whatever language the policies are in" in first.context
         assert any(one.section_id.startswith(f"{other}/warranty") for one in last.known.values())
         assert desk.policies.sentence("source_label", language) in answer
+
+
+@pytest.mark.parametrize("limits", [LIMITS, LARGE], ids=["small", "large"])
+@pytest.mark.parametrize(
+    ("question", "language", "person"),
+    [
+        ("hôm nay thời tiết thế nào", "vi", "gọi hotline 1900 0000"),
+        ("hom nay thoi tiet the nao", "vi", "gọi hotline 1900 0000"),
+        ("Who won the world cup?", "en", "call our staff on 1900 0000"),
+    ],
+)
+async def test_offline_says_that_it_found_nothing_and_names_a_person(
+    tmp_path: Path, limits: EngineLimits, question: str, language: str, person: str
+) -> None:
+    async with opened(tmp_path, limits, is_offline=True) as desk:
+        answer = await desk.ask(question)
+        assert answer == desk.policies.sentence("offline_nothing", language)
+        assert person in answer
+
+
+@pytest.mark.parametrize("limits", [LIMITS, LARGE], ids=["small", "large"])
+async def test_offline_quotes_what_was_found_in_a_shop_of_any_size(tmp_path: Path, limits: EngineLimits) -> None:
+    async with opened(tmp_path, limits, is_offline=True) as desk:
+        assert "Nguồn: [Đổi trả hàng › Phí đổi trả" in await desk.ask("phí đổi trả là bao nhiêu")
