@@ -83,7 +83,12 @@ def is_link(url: str) -> bool:
 
 
 def _clipped(spans: Iterable[Span], skipped: int, units: int) -> list[Span]:
-    clipped = (replace(span, start=max(span.start - skipped, 0), end=min(span.end - skipped, units)) for span in spans)
+    clipped = (
+        span
+        if not skipped and span.end <= units
+        else Span(span.kind, max(span.start - skipped, 0), min(span.end - skipped, units), span.value)
+        for span in spans
+    )
     return [span for span in clipped if span.start < span.end]
 
 

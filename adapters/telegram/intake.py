@@ -92,12 +92,14 @@ class Intake:
         return self._unreadable(raw, reason)
 
     async def take_all(self, batch: Sequence[object]) -> None:
-        """Store a batch: in order within a chat, chats side by side. Returns when all of it is stored.
+        """Store a batch: within a chat in the order of their numbers, chats side by side. Returns when all is stored.
 
-        While the storage is full it tries again, for as long as that lasts: Telegram keeps the rest.
+        The numbers are there "to restore the correct update sequence, should they get out of order":
+        https://core.telegram.org/bots/api#update. While the storage is full it tries again, for as long as that
+        lasts: Telegram keeps the rest.
         """
         chats: dict[str, list[tuple[object, Item]]] = {}
-        for raw, first in [(raw, self.read(raw)) for raw in batch]:
+        for raw, first in [(raw, self.read(raw)) for raw in sorted(batch, key=lambda raw: update_id(raw) or 0)]:
             # The part of an album that says that it is for us may come behind the others.
             item = self.read(raw) if first is None and _is_album_part(raw) else first
             if item is not None:

@@ -206,7 +206,9 @@ class _Walk:
             self._gap, self._lead = 0, ""
             if lead:
                 self._append(lead)
-            self._open = [(kind, self._units if began is None else began, value) for kind, began, value in self._open]
+            if self._open and self._open[-1][1] is None:
+                units = self._units
+                self._open = [(kind, units if began is None else began, value) for kind, began, value in self._open]
             self._append(text)
 
     def _append(self, text: str) -> None:

@@ -21,7 +21,7 @@ def aligned(rows: Sequence[Row], sides: Sequence[str]) -> str:
     widths = _widths(rows)
     lines = []
     for number, row in enumerate(rows):
-        cells = [_padded(*cell) for cell in zip(row, widths, sides, strict=False)]
+        cells = [_padded(*cell) for cell in zip(_words(row), widths, sides, strict=False)]
         lines.append(" | ".join(cells).rstrip())
         if number == 0:
             lines.append("-+-".join("-" * each for each in widths))
@@ -39,6 +39,13 @@ def listed(rows: Sequence[Row]) -> Iterator[str]:
 
 def _widths(rows: Sequence[Row]) -> list[int]:
     return [max(width(row[column]) for row in rows if column < len(row)) for column in range(len(rows[0]))]
+
+
+def _words(row: Row) -> Row:
+    """A row without the empty cells at its end."""
+    while row and not row[-1]:
+        row = row[:-1]
+    return row
 
 
 def _padded(cell: str, most: int, side: str) -> str:

@@ -36,7 +36,7 @@ def add_search(app: typer.Typer, *, leave: Leave, settings: Callable[[Path | Non
     @app.command()
     def search(
         context: typer.Context,
-        text: Annotated[str | None, typer.Argument(help="What a customer asks.")] = None,
+        words: Annotated[list[str] | None, typer.Argument(metavar="TEXT", help="What a customer asks.")] = None,
         batch: Annotated[
             str | None,
             typer.Option(metavar="FILE", help="One question a line, one JSON object a line out; - is stdin."),
@@ -51,6 +51,7 @@ def add_search(app: typer.Typer, *, leave: Leave, settings: Callable[[Path | Non
         ] = None,
     ) -> None:
         """Show the sections of the policies that a question finds, best first."""
+        text = " ".join(words) if words else None
         if (text is None) == (batch is None):
             raise typer.BadParameter("name a question, or --batch with a file of them")
         leave(lambda: _search(settings(env_file or context.obj), text, batch, limit, prompts, as_json=as_json))

@@ -194,7 +194,7 @@ class _Scanner:
             self._items.clear()
         while self._last == "blank" and indent < self._item:
             self._items.pop()
-        if self._last in ("text", "item") and _is_delimiter(body) and cells(self._last_body) == cells(body):
+        if self._may_be_under_head() and _is_delimiter(body) and cells(self._last_body) == cells(body):
             return 0, "delimiter", False
         if _is_rule(body):
             return 0, "rule", True
@@ -215,6 +215,11 @@ class _Scanner:
         opens = self._last not in ("text", "item") or quotes > self._quotes
         return indent, "text", opens
 
+    def _may_be_under_head(self) -> bool:
+        """Whether the last line could be the head of a table: within a paragraph only one with a bar in front is."""
+        is_words = self._last in ("text", "item")
+        return is_words and (self.lines[-1].opens or self._last_body.startswith("|"))
+
     def _goes_on(self, body: str, indent: int, quotes: int) -> bool:
         """Whether a number at the beginning of a line belongs to the words of a paragraph: only a list that
         begins with 1 ends one."""
@@ -226,9 +231,9 @@ class _Scanner:
         if match is None:
             return False
         indent = at + len(match[1])
-        if not at and indent - (self._item if indent >= self._item else 0) >= 4:
+        inside = next((item for item in reversed(self._items) if item <= indent), 0)
+        if not at and indent - inside >= 4:
             return False  # Code by its indent, or a line of the paragraph above.
-        inside = self._item if indent >= self._item else 0
         self._fence = Fence(match[2], match[3].strip()[:_LONGEST_INFO], quotes, indent if inside else 0, inside)
         return True
 

@@ -6,6 +6,7 @@ import regex
 
 from bot.reply import inline
 from bot.reply.blocks import Line, Scan, first_pipe
+from bot.reply.references import may_define
 
 # A line with a pipe may become the head of a table; past this it is a sentence with a pipe.
 _LONGEST_HEAD = 200
@@ -110,7 +111,7 @@ class Watch:
         if (cut := self._in_table(number, end, complete, closed)) is not None:
             return self._inside(number, cut)
         words = text[last.start : end]
-        if _is_lone(words) or (not complete and _may_be_mark(words)):
+        if _is_lone(words) or (not complete and (_may_be_mark(words) or may_define(text[last.content : end]))):
             return last.start, ""
         if (
             last.kind in ("code", "rule")
@@ -158,6 +159,8 @@ class Watch:
     def _before_pipe(self, line: Line, end: int) -> int | None:
         """Where a line that may be the head of a table is cut."""
         found = first_pipe(self._text[line.content : end])
+        if found and not line.opens:
+            return None  # Within a paragraph a table's head has a bar in front.
         if found is None or end - line.content - found > _LONGEST_HEAD:
             return None
         return line.content + found if found else line.start

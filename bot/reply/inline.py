@@ -9,14 +9,23 @@ from typing import NamedTuple
 
 import regex
 
-HOLD = 800
-"""What is behind an opener is held back for so many characters: whether it is markup, only its end tells."""
+HOLD = 240
+"""What is behind an opener is held back for so many characters: whether it is markup, only its end tells, and to what
+was seen words are only added. (Nothing in real answers is longer than 50.) Past this, emphasis and code that look
+like it count as markup, which stays open to the end of what is shown; a bracket and anything else is a character.
+The end of the paragraph decides at once."""
+
+# A star within a word ("5*3") or a backtick before a space is hardly ever markup: it is held back for less.
+_SHORT_HOLD = 120
+# An address or another long word counts as so many characters of what is held back, which is never more
+# than the second number.
+_LONG_WORD = 20
+_MOST_HELD = 800
 
 # Nobody nests emphasis deeper; these are characters.
 MOST_OPEN = 6
 
 # What stays open for longer than this was not meant as markup.
-_LONGEST_LINK_TEXT = 1_000
 _LONGEST_ADDRESS = 2_500
 _LONGEST_TAG = 200
 _MOST_RUNS = 32
@@ -36,7 +45,9 @@ _TAG = regex.compile(
 )
 _OPEN_ADDRESS = regex.compile(r"<[A-Za-z][A-Za-z0-9+.-]{1,31}:[^\s<>]*+$")
 _OPEN_LABEL = regex.compile(r"\[[^\]]*+$")
+_LABEL = regex.compile(r"\[[^\[\]]*+\]")
 _OPEN_ENTITY = regex.compile(r"&(?:#[0-9xX]?[0-9a-fA-F]{0,8}|[A-Za-z][A-Za-z0-9]{0,31})?$")
+_ENDS = regex.compile(r"(?![\"'])[\p{Pe}\p{Pf}\p{Po}]")
 _PUNCTUATION = regex.compile(r"[\p{P}\p{S}]")
 
 
@@ -50,12 +61,12 @@ class Run:
     count: int
     opens: bool
     closes: bool
-    hidden: int
-    """How much of what is before it is not seen: the targets of links."""
     held: bool
     """What is behind it is held back until its end is there."""
     virtual: bool
     """While nothing matches it, it is more likely markup to come than a character of the text."""
+    is_short: bool
+    """It is held back for less than the others."""
 
 
 class Span(NamedTuple):
@@ -86,7 +97,6 @@ class _Bracket(NamedTuple):
     at: int
     is_image: bool
     spans: int
-    hidden: int
     openers: _Openers
 
 
@@ -111,7 +121,6 @@ class Reader:
         self._spans: list[Span] = []
         self._runs: list[Run] = []
         self._brackets: list[_Bracket] = []
-        self._hidden = 0
         # Of the brackets below this one none can become a link: there is one in it already.
         self._inactive = 0
         self._last_ticks: dict[int, int] = {}
@@ -151,12 +160,13 @@ class Reader:
             is_open = start + 1 == len(text) or text[start + 1 :] == "\n"
             return None if is_open else self._span(start, start + 2)
         if char == "`":
-            return self._code(start, end)
+            is_lone = text[end : end + 1].isspace() and self._is_past(start, len(text), _SHORT_HOLD)
+            return self._code(start, end) or (end if is_lone else None)
         if text[end - 1] == "[":
             openers = tuple((run, run.count) for run in self._runs)
             if self._brackets and self._brackets[-1].openers == openers:
                 openers = self._brackets[-1].openers
-            self._brackets.append(_Bracket(start, char == "!", len(self._spans), self._hidden, openers))
+            self._brackets.append(_Bracket(start, char == "!", len(self._spans), openers))
             return end
         if char == "]":
             return self._close_bracket(start)
@@ -170,7 +180,7 @@ class Reader:
         """Where to cut because of what begins here, and the ticks that close it there."""
         text = self._text
         inside = text[end:].rstrip("` \n")
-        if text[start] != "`" or not inside.strip() or len(text) - start <= self._hold:
+        if text[start] != "`" or not inside.strip() or not self._is_past(start, len(text)):
             return start, ""
         ticks = text[start:end]
         return end + len(inside), ticks
@@ -178,11 +188,11 @@ class Reader:
     def _inline(self, cut: int, tick: str) -> Inline:
         text = self._text
         openers: _Openers = tuple((run, run.count) for run in self._runs)
-        if (bracket := self._open_bracket()) is not None and bracket.at < cut:
+        if (bracket := self._open_bracket(cut)) is not None and bracket.at < cut:
             cut, tick, openers = bracket.at, "", bracket.openers
         for run, _ in openers:
             # What was given up once is not taken back.
-            run.held = run.held and cut - run.at - self._hidden + run.hidden <= self._hold
+            run.held = run.held and not self._is_past(run.at, cut, _SHORT_HOLD if run.is_short else HOLD)
             if run.at < cut and run.held:
                 cut, tick = run.at, ""
                 break
@@ -193,14 +203,22 @@ class Reader:
             spans = [*spans, Span(self._at, len(text), tick)]
         return Inline(cut, tick, spans, opened)
 
-    def _open_bracket(self) -> _Bracket | None:
+    def _open_bracket(self, cut: int) -> _Bracket | None:
         """The first bracket that may still be the beginning of a link."""
-        oldest = len(self._text) - self._hidden - _LONGEST_LINK_TEXT
-        first = bisect_left(self._brackets, oldest, key=lambda bracket: bracket.at - bracket.hidden)
+        # Words that end are not held back for longer because of the address behind them.
+        length = cut if self._text.startswith("](", cut) else len(self._text)
+        first = bisect_left(self._brackets, True, key=lambda bracket: not self._is_past(bracket.at, length))
         for number in range(first, len(self._brackets)):
             if number >= self._inactive or self._brackets[number].is_image:
                 return self._brackets[number]
         return None
+
+    def _is_past(self, start: int, end: int, hold: int = HOLD) -> bool:
+        """Whether what was opened at a place is not held back any more when the text is that long."""
+        hold = min(hold, self._hold)
+        if end - start <= hold or end - start > _MOST_HELD:
+            return end - start > hold
+        return sum(min(len(word), _LONG_WORD) + 1 for word in self._text[start:end].split()) > hold
 
     def _span(self, start: int, end: int, marker: str = "") -> int:
         self._spans.append(Span(start, end, marker))
@@ -223,7 +241,7 @@ class Reader:
             return after
         bracket = self._brackets[-1]
         is_active = bracket.is_image or len(self._brackets) > self._inactive
-        is_near = start - bracket.at - self._hidden + bracket.hidden <= _LONGEST_LINK_TEXT
+        is_near = not self._is_past(bracket.at, start)
         if is_active and after == len(text) and is_near:
             return None
         if is_active and text[after : after + 1] == "(":
@@ -231,16 +249,20 @@ class Reader:
             if end is None and len(text) - after < _LONGEST_ADDRESS:
                 return None
             if end:
-                return self._link(bracket, start, after + end)
-        elif is_active and 0 < len(text) - after <= _LONGEST_LINK_TEXT and _OPEN_LABEL.match(text, after):
+                return self._link(bracket, after + end)
+        elif is_active and 0 < len(text) - after <= _MOST_HELD and _OPEN_LABEL.match(text, after):
             return None
+        elif is_active and (label := _LABEL.match(text, after)) is not None:
+            if label.end() == len(text):
+                return None
+            if text[label.end()] != "(":
+                return self._link(bracket, label.end())
         self._pop_bracket()
         return after
 
-    def _link(self, bracket: _Bracket, words_end: int, end: int) -> int:
+    def _link(self, bracket: _Bracket, end: int) -> int:
         """Nothing in a link pairs with what is outside."""
         del self._spans[bracket.spans :]
-        self._hidden += end - words_end
         self._runs = [run for run, _ in bracket.openers]
         for run, count in bracket.openers:
             run.count = count
@@ -286,7 +308,8 @@ class Reader:
             likely = False
         if left and right and before.isalnum():
             likely = likely and length >= 2 and not (before.isdigit() and after.isdigit())
-        if char == "*" and length == 2 and not closes and not before.isspace() and after.isalnum():
+        is_short = length == 1 and before.isdigit() and after.isalnum()
+        if char == "*" and length == 2 and not closes and _ENDS.match(before) and after.isalnum():
             # "**So:**words" is bold to its writer, and on the page; to CommonMark it is four stars. In either
             # case nothing is open behind it.
             likely = False
@@ -294,7 +317,7 @@ class Reader:
                 each.virtual = False
         if char == "~" and length > 2:
             return end
-        run = Run(start, char, length, length, opens, closes, self._hidden, not is_about, likely)
+        run = Run(start, char, length, length, opens, closes, not is_about, likely, is_short)
         if closes:
             self._close(run)
         if opens and run.count:

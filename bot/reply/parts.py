@@ -72,6 +72,11 @@ class Parts:
         """Where in the source each part begins."""
         return tuple(tail.start for tail in self._tails)
 
+    @property
+    def offsets(self) -> tuple[int, ...]:
+        """How far each part's text stands behind the source; what a part repeats on its top counts as before it."""
+        return tuple(tail.start - len(tail.opening) for tail in self._tails)
+
     def fits(self, text: str) -> bool:
         return self._measure(text) <= self._max_units
 
@@ -124,9 +129,11 @@ class Parts:
         """The length of what the open part shows, or a smaller one if it certainly fits."""
         length, units = self._measured
         room = self._max_units - units - _MARGIN
-        # Only a table's cell, or the definition of a link, moves what is above it.
-        is_plain = "|" not in shown and "]:" not in shown
-        if units and is_plain and 0 <= (len(shown) - length) * _MOST_UNITS <= room:
+        # A wide cell widens every row of the table that is being written; a definition changes what it likes.
+        block = shown.rfind("\n\n", 0, max(0, length - 2)) + 1
+        rows = shown.count("\n", block) + 1 if "|" in shown[block:] else 0
+        may_grow = (len(shown) - length) * (_MOST_UNITS + 2 * rows)
+        if units and "]:" not in shown and 0 <= may_grow <= room:
             return units
         self._measured = len(shown), self._measure(shown)
         return self._measured[1]

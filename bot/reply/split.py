@@ -122,16 +122,21 @@ class _Cutter:
         return Cut(at, "\n" + fence.closing, fence.opening + rest, fence.indent, fence.quotes)
 
     def _paragraphs(self) -> Iterator[Place]:
+        for above, line in self._below_words():
+            if above.kind == "blank" and line.kind not in ("blank", "code", "close"):
+                yield line.start, self._at_line
+
+    def _below_words(self) -> Iterator[tuple[Line, Line]]:
+        """Each line and the one above it, but none that a heading stands above: a message does not end with one."""
         words: Line | None = None
         for above, line in pairwise(self._lines):
             words = above if above.kind != "blank" else words
-            is_start = above.kind == "blank" and line.kind not in ("blank", "code", "close")
-            if is_start and words is not None and words.kind != "heading":
-                yield line.start, self._at_line
+            if words is not None and words.kind != "heading":
+                yield above, line
 
     def _line_starts(self) -> Iterator[Place]:
-        for above, line in pairwise(self._lines):
-            if line.kind in ("blank", "close", "delimiter") or above.kind in ("head", "delimiter", "open", "heading"):
+        for above, line in self._below_words():
+            if line.kind in ("blank", "close", "delimiter") or above.kind in ("head", "delimiter", "open"):
                 continue
             if line.kind == "rule" and above.kind in ("text", "item"):
                 continue

@@ -7,15 +7,18 @@ import regex
 
 from bot.chat import Address, CallKind, MessageRef, OutboundMessage, ReplyCall, Source
 from bot.errors import MessageGone, MessageRefused, PlatformError, RecipientGone, Unavailable
+from bot.reply.growing import visible
 from bot.reply.mark import with_mark
 from bot.reply.parts import Parts, spread
 from bot.reply.plain import plain
+from bot.reply.references import References
 from bot.reply.slot import Slot, adopted
 
 # A text of fewer units that is refused even in its plain form is not refused for its length.
 _SMALLEST = 128
 # Of a message that may show twice, so many characters are sent first.
 _BEGINNING = 48
+_PAIRED = regex.compile(r"[\[\]`<|&]")
 _HALVES = regex.compile("[\ud800-\udfff]")
 
 
@@ -54,6 +57,7 @@ class StreamedReply:
         self._has_words = False
         self._sentence = ""
         self._parts = Parts(max_units=max_units, measure=measure)
+        self._references = References()
         self._endings: tuple[str, ...] = ()
         self._is_cut = False
         self._sources: tuple[Source, ...] = ()
@@ -98,6 +102,7 @@ class StreamedReply:
         self._length = self._taken = self._visible = 0
         self._has_words = False
         self._parts = Parts(max_units=self._max_units, measure=self._measure)
+        self._references = References()
 
     def show(self, sentence: str) -> None:
         """Show a sentence for as long as there is nothing of the answer to see."""
@@ -277,13 +282,26 @@ class StreamedReply:
             if self._final is None:
                 self._final = self._finish()
             return self._final
-        open_part = self._marked(self._parts.grow(self._source)) if self._has_words else ""
-        texts = [*self._parts.frozen, open_part] if open_part else list(self._parts.frozen)
+        open_part = self._parts.grow(self._source) if self._has_words else ""
+        texts = self._linked([*self._parts.frozen, open_part])
+        texts = [*texts[:-1], self._marked(texts[-1])] if texts[-1] else texts[:-1]
         if not texts and self._sentence and not self._answers():
             texts = [self._sentence]
         last = len(texts) - 1
         return [
             self._message(part, text, growing=part >= len(self._parts.frozen) and part == last)
+            for part, text in enumerate(texts)
+        ]
+
+    def _linked(self, texts: list[str], *, ended: bool = False) -> list[str]:
+        """Messages with the links whose addresses stand elsewhere in the text."""
+        source = self._source
+        if "]:" not in source and "][" not in source:
+            return texts
+        self._references.look(source, ended=ended)
+        offsets = self._parts.offsets
+        return [
+            self._references.in_message(text, offsets[min(part, len(offsets) - 1)], self._parts.fits)
             for part, text in enumerate(texts)
         ]
 
@@ -299,7 +317,7 @@ class StreamedReply:
         else:
             text = text[: min(_BEGINNING, len(text) // 2)]
             text = text[: text.rfind(" ")] if " " in text else text
-        short = Parts(max_units=self._max_units, measure=self._measure).grow(text)
+        short = Parts(max_units=self._max_units, measure=self._measure).grow(_with_ends(text))
         return OutboundMessage(self._marked(short), growing=True, reply_to=message.reply_to) if short else message
 
     @property
@@ -315,6 +333,9 @@ class StreamedReply:
 
     def _finish(self) -> list[OutboundMessage]:
         texts = self._parts.finish(self._source, *self._endings, is_cut=self._is_cut)
+        linked = self._linked(texts, ended=True)
+        # What does nothing but define is no message, unless it is all that there is.
+        texts = [text for text in linked if self._parts.shows(text)] or texts
         sent = max((number for number, slot in enumerate(self._slots, 1) if slot.lasts), default=0)
         if texts and sent > len(texts):
             # Messages of an answer that was replaced: the last part of the new one is spread over them.
@@ -363,6 +384,14 @@ def _whole(text: str) -> tuple[str, str]:
     if _HALVES.search(text) is not None:
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return text, half
+
+
+def _with_ends(text: str) -> str:
+    """A text that was cut off, its emphasis closed; links and code that are open there stay open."""
+    if _PAIRED.search(text, visible(text).end):
+        return text
+    look = visible(text, hold=0)
+    return f"{text[: look.end]}{look.closing}\n\n"
 
 
 def _reworded(message: OutboundMessage, text: str) -> OutboundMessage:

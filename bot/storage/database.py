@@ -84,7 +84,7 @@ class Database:
         self._all = [writer, *readers]
         self._writes: asyncio.Queue[_Job | None] = asyncio.Queue()
         self._reads: asyncio.Queue[_Job | None] = asyncio.Queue()
-        self._closed = False
+        self._closing: asyncio.Task[None] | None = None
         bound = BoundedLog(path)
         self._tasks = [asyncio.create_task(_serve(self._writes, _WRITES, partial(_write, writer, bound)))]
         for reader in readers:
@@ -121,13 +121,14 @@ class Database:
         return await self._done(self._writes, work)
 
     async def close(self) -> None:
-        """Finish what was handed in, fold the WAL back, close the file."""
-        if not self._closed:
-            self._closed = True
+        """Finish what was handed in, fold the WAL back, close the file. Goes on when the caller is cancelled; whoever
+        calls it again waits for the same end."""
+        if self._closing is None:
             self._writes.put_nowait(None)
             for _ in range(_READERS):
                 self._reads.put_nowait(None)
-            await asyncio.shield(self._finish())
+            self._closing = asyncio.create_task(self._finish())
+        await asyncio.shield(self._closing)
 
     async def _finish(self) -> None:
         try:
@@ -138,7 +139,7 @@ class Database:
             await _close(self._all)
 
     async def _done(self, jobs: "asyncio.Queue[_Job | None]", work: Work[T]) -> T:
-        if self._closed:
+        if self._closing is not None:
             raise StorageError("the database is closed: the program is about to end")
         job = _Job(work, asyncio.get_running_loop().create_future())
         jobs.put_nowait(job)

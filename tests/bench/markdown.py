@@ -11,7 +11,9 @@ import random
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from statistics import mean
 
+from bot.reply.growing import Watch
 from tests.formatting.answers import answers
 from tests.formatting.doors import Discord, Door, Telegram, open_web
 from tests.formatting.growth import Fault, judge, stream
@@ -53,6 +55,21 @@ def measure(door: Door, count: int) -> None:
         print(f"{door.name:<10}{kind:<11}{number:>7}{prefixes[kind]:>10}{columns}")
 
 
+def delay() -> None:
+    """Print how many characters of the answers are held back behind the newest one, looked at after each."""
+    held, first = list[int](), list[int]()
+    for text in answers()[:-1]:
+        watch = Watch()
+        ends = [watch.look(text[:end]).end for end in range(1, len(text) + 1)]
+        held += [length - end for length, end in enumerate(ends, 1)]
+        first.append(next(length for length, end in enumerate(ends, 1) if end))
+    held.sort()
+    print(
+        f"held back in answers: {mean(held):.1f} characters (mean), {held[len(held) * 99 // 100]} (p99), "
+        f"{held[-1]} at most; first words after {max(first)} at most"
+    )
+
+
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 500
     heads = ("refusals", "exceptions", "debris", "jumps", "differ")
@@ -61,6 +78,7 @@ def main() -> None:
         for door in (Telegram(), Discord(), web):
             if door:
                 measure(door, count)
+    delay()
 
 
 if __name__ == "__main__":

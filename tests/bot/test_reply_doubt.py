@@ -55,8 +55,8 @@ def test_a_single_word_that_grows_and_a_sentence_of_ours_are_sent_as_they_are() 
 
 def test_what_is_kept_back_is_a_word_and_not_the_mark_behind_it() -> None:
     one = reply("▌")
-    one.append("Dạ, áo **còn** size M")
-    assert taken(one).message.text == "Dạ, áo **còn** size▌"
+    one.append("Dạ, áo **còn size M** ")
+    assert taken(one).message.text == "Dạ, áo **còn size** ▌"
 
 
 def test_an_edit_shows_all_there_is() -> None:

@@ -87,14 +87,21 @@ def test_what_is_unfinished_is_hidden_or_closed(text: str, expected: str) -> Non
     assert shown(text) == expected
 
 
-def test_an_emphasis_that_never_closes_does_not_hide_the_text() -> None:
-    assert shown("**" + "chữ " * 100) == ""
-    assert shown("**" + "chữ " * 500) == "**" + ("chữ " * 500).strip() + "**"
+@pytest.mark.parametrize(
+    ("opener", "most", "closing"),
+    [("**", 240, "**"), ("*", 240, "*"), ("`", 240, "`"), ("[", 240, ""), ("` ", 120, ""), ("giá 5*", 120, "")],
+)
+def test_what_never_closes_hides_so_much_and_no_more(opener: str, most: int, closing: str) -> None:
+    for count, is_shown in ((most // 4 - 2, False), (most // 4 + 2, True)):
+        words = opener + "chữ " * count
+        look = visible(words)
+        assert (look.end == len(words.rstrip()), look.closing) == (is_shown, closing if is_shown else "")
 
 
-def test_a_bracket_that_never_closes_is_shown_as_it_is() -> None:
-    text = "[" + "chữ " * 300
-    assert shown(text) == text.strip()
+def test_an_address_counts_as_a_word_of_what_is_held_back() -> None:
+    address = f"https://shop.example/{'a/' * 120}"
+    assert shown(f"Xem [{address}") == "Xem"
+    assert shown(f"Xem [{address}]({address}).") == f"Xem [{address}]({address})."
 
 
 _WORDS = ("Text", "Code", "Html", "InlineHtml")

@@ -101,6 +101,13 @@ def test_a_heading_stays_with_what_it_heads() -> None:
     assert not any(part.endswith("ship") for part in parts)
 
 
+@pytest.mark.parametrize("limit", range(60, 120, 3))
+def test_no_message_ends_with_a_heading_alone(limit: int) -> None:
+    text = f"{'chữ ' * 6}\n\n## Đổi trả trong bảy ngày\n\n{'Dạ được ạ. ' * 9}\n\n### Phí\n\n- {'một ' * 30}"
+    for part in cut_up(text, limit)[:-1]:
+        assert not part.splitlines()[-1].startswith("#")
+
+
 def test_the_ending_is_under_the_last_part_only() -> None:
     parts = cut_up(f"{LOREM * 5}\n\n{LOREM}", 400, ending="*Nguồn: Đổi trả*")
     assert parts[-1].endswith("\n\n*Nguồn: Đổi trả*")
@@ -210,7 +217,19 @@ def test_a_row_longer_than_a_message_goes_on_in_its_column() -> None:
 
 
 @pytest.mark.parametrize(
-    "shape", ["**x** ", "`a ", "[a](b) ", "_a ", "> trích\n", "- mục **đậm**\n", "chữ ", "> - ", "-\n"]
+    "shape",
+    [
+        "**x** ",
+        "`a ",
+        "[a](b) ",
+        "_a ",
+        "> trích\n",
+        "- mục **đậm**\n",
+        "chữ ",
+        "> - ",
+        "-\n",
+        "| a |\n|---|\n| b |\n\n",
+    ],
 )
 def test_a_text_that_grows_is_measured_seldom(shape: str) -> None:
     measured = 0

@@ -28,6 +28,7 @@ from tests.formatting.oracle import MARKERS, Expected, expected, missing, squeez
 TAKEN_BACK = 3
 _ADDRESS = Address("test", "1")
 _RAW_TABLE = regex.compile(r"(?m)^(?:> )*(?:\|.*\||\|? *:?-+:? *(?:\| *:?-+:? *)+\|?) *$")
+_DEFINED = regex.compile(r"\]:[ \t]*<?([^\s<>]*)")
 _LONE_MARK = regex.compile(r"(?:^|\n)[ >]*(?:[•☑☐+*-]|\d{1,9}[.)])\s*$")
 
 
@@ -110,8 +111,8 @@ def judge(text: str, growth: Growth, door: Door, *, max_units: int | None = None
         return [*faults, Fault(kind, f"{type(exc).__name__}: {exc}")]
     truth = expected(text)
     states = [[seen[message] for message in state] for state in growth.states]
-    if "]:" in text:
-        # A definition far below makes a link of [brackets]: nobody can foresee that.
+    if any(not HOSTS.allow(address) for address in _DEFINED.findall(text)):
+        # An address that may be no link is put behind its words, where it was not while they stood alone.
         return faults + _final(states[-1] if states else [], truth, max_units or door.max_units, door)
     for number, state in enumerate(states, 1):
         faults += _debris(state, truth, is_last=number == len(states))

@@ -47,6 +47,22 @@ async def test_what_was_written_while_the_bot_was_away_arrives_in_order(
     assert [message.text for message in messages] == [str(number) for number in range(150)]
 
 
+async def test_updates_that_come_out_of_order_are_taken_in_as_they_were_numbered(
+    server: TelegramServer, platform: TelegramPlatform, inbox: Inbox
+) -> None:
+    lan, mai = server.customer(7), server.customer(8)
+    for number in range(3):
+        lan.write(f"Lan {number}")
+        mai.write(f"Mai {number}")
+    server.account.waiting.reverse()
+    async with running(platform, inbox):
+        messages = await inbox.messages(6)
+    for name in ("Lan", "Mai"):
+        assert [one.text for one in messages if one.text.startswith(name)] == [
+            f"{name} {number}" for number in range(3)
+        ]
+
+
 async def test_an_update_is_confirmed_only_after_it_was_stored(
     server: TelegramServer, platform: TelegramPlatform, inbox: Inbox
 ) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
 from zoneinfo import ZoneInfo
@@ -72,6 +73,7 @@ class Desk:
         self.turns = Turns(database)
         self.messages = Messages(database)
         self.scheduler = SendScheduler(self.platform)
+        self.jump = timedelta()  # of the wall clock
         engine = Engine(
             model=OfflineModel(sentence=policies.sentence, seconds=0) if is_offline else self.model,
             policies=lambda: policies,
@@ -81,9 +83,14 @@ class Desk:
             timezone=ZoneInfo("Asia/Ho_Chi_Minh"),
             limits=limits,
             growing_mark=growing_mark,
+            now=self.now,
         )
-        self.inbox = Inbox(self.messages, engine, platforms={"shop"}, pause=0.001)
+        self.inbox = Inbox(self.messages, engine, platforms={"shop"}, pause=0.001, now=self.now)
         self.numbers = itertools.count(1)
+
+    def now(self) -> datetime:
+        """What the wall clock says."""
+        return datetime.now(UTC) + self.jump
 
     async def write(self, text: str, *, at: Address = LAN, **more: object) -> None:
         await self.inbox.receive(message(text, next(self.numbers), at=at, **more))

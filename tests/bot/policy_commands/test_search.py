@@ -76,6 +76,10 @@ def test_words_for_people_say_what_was_found_where_and_how_well() -> None:
     assert "Nothing fits well" in run("lương nhân viên tháng bao nhiêu").stdout
 
 
+def test_a_question_needs_no_quotation_marks() -> None:
+    assert run("thoi", "han", "doi", "tra", "--json").output == run("thoi han doi tra", "--json").output
+
+
 def test_each_line_of_a_batch_has_its_line_of_answer_whatever_it_holds(place: Path) -> None:
     (place / "questions.txt").write_text("\n".join(HOSTILE) + "\n", encoding="utf-8")
 

@@ -51,6 +51,7 @@ class AnthropicServer:
 
     `rate` is in pieces a second (0: all at once), `piece` in characters, `delay` in seconds before the
     first text. `older` makes it a gateway with the dialect of 2023: no `output_config`, no adaptive thinking.
+    Without `keeps` the log forgets what a request said once it is answered: in a crowd that is gigabytes.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class AnthropicServer:
         piece: int = 8,
         delay: float = 0.0,
         older: bool = False,
+        keeps: bool = True,
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
@@ -69,6 +71,7 @@ class AnthropicServer:
         self.models = tuple(models)
         self.rate, self.piece, self.delay, self.older = rate, piece, delay, older
         self.log: list[Call] = []
+        self._keeps = keeps
         self.witness: Callable[[str], None] = lambda step: None
         """Told when a request has `arrived`, of each `delta` that was sent, and when an answer is `complete`."""
         self._host, self._port = host, port
@@ -302,6 +305,8 @@ class AnthropicServer:
             raise
         finally:
             call.ended = time.monotonic()
+            if not self._keeps:
+                call.raw, call.body, call.headers = b"", {}, {}
             self._changed.set()
 
 

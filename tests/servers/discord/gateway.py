@@ -111,6 +111,8 @@ class Gateway:
         self.sessions: list[Session] = []
         self.identified: list[Payload] = []
         self.resumed: list[Payload] = []
+        self.opened: list[float] = []
+        """When connections were told HELLO, in seconds of the loop."""
         self.refuse_connections = False
         self.withhold_guilds = False
         """Send no GUILD_CREATE after READY, as during an outage, until `send_guilds`."""
@@ -185,6 +187,7 @@ class Gateway:
         await ws.prepare(request)
         socket = Socket(ws, request, compressed=request.query.get("compress") == "zlib-stream")
         self._sockets.add(socket)
+        self.opened.append(asyncio.get_running_loop().time())
         pump = asyncio.create_task(socket.pump())
         if request.query.get("v") != "10" or request.query.get("encoding") != "json":
             socket.close(4012)
