@@ -21,7 +21,8 @@ THINKING_ROOM = 4096
 Json = dict[str, Any]
 
 _BREAKPOINT = {"type": "ephemeral"}
-# Where the sections belong. No text can hold it: inside a JSON string every quotation mark is escaped.
+# Where the sections belong: the first place that reads so. No text can hold it: inside a JSON string every
+# quotation mark is escaped.
 _HERE: Json = {"sections": "here"}
 _HERE_ENCODED = '{"sections":"here"}'
 _SECTIONS_KEPT = 8
@@ -66,7 +67,9 @@ class BodyEncoder:
         """`build_body` as UTF-8, for a stream. Raises as it does, and `UnicodeEncodeError`."""
         sections = self.sections(request.sections).data
         body = _body(self._model, request, [_HERE] if sections else [], tuned=tuned)
-        head, _, tail = _dumps({**body, "stream": True}).partition(_HERE_ENCODED)
+        whole = _dumps({**body, "stream": True})
+        # What a model wrote as arguments of a tool may look like the place: it stands behind it, if there is one.
+        head, _, tail = whole.partition(_HERE_ENCODED) if sections else (whole, "", "")
         return Body(head.encode(), sections, tail.encode())
 
 

@@ -14,6 +14,7 @@ from bot.engine.limits import EngineLimits
 from bot.errors import ModelUnavailable
 from bot.llm.anthropic.request import build_body
 from bot.llm.base import Cited, ModelRequest, ToolCall
+from bot.policies.live import estimated_tokens
 from tests.bot.engine.desk import LIMITS, PROMPTS, Desk, opened, shown
 from tests.words import eventually
 
@@ -52,6 +53,24 @@ async def test_a_large_shop_gives_what_is_found_for_the_turn_and_a_tool_to_find_
     assert "vi/returns#phi-doi-tra" in [section.section_id for section in request.found]
     assert [tool.name for tool in request.tools] == ["search_policies"]
     assert request.tools[0].parameters["properties"]["language"]["enum"] == ["en", "vi"]  # type: ignore[index]
+
+
+async def test_where_one_language_fits_it_is_given_and_the_tool_finds_the_other(tmp_path: Path) -> None:
+    async with opened(tmp_path) as desk:
+        tokens = {
+            name: sum(estimated_tokens(one) for one in desk.policies.prompts.sections if one.language in name)
+            for name in ("vi", "en", "vi en")
+        }
+    between = replace(LIMITS, section_tokens=max(tokens["vi"], tokens["en"]))
+    assert between.section_tokens < tokens["vi en"]
+    (tmp_path / "again").mkdir()
+    async with opened(tmp_path / "again", between) as desk:
+        target = "vi/warranty#thoi-gian-bao-hanh"
+        desk.model.script = in_turn([search("thời gian bảo hành", language="vi")], ["Six months.", Cited(target)])
+        assert "Source: [Bảo hành" in await desk.ask("how long is the warranty?")
+        request = desk.model.requests[0]
+        assert {one.section_id.partition("/")[0] for one in request.sections} == {"en"}
+        assert (request.found, len(request.tools)) == ((), 1)
 
 
 async def test_what_is_found_is_about_the_turns_before_it_too(large: Desk) -> None:

@@ -11,6 +11,7 @@ from bot.chat import Source
 from bot.errors import ModelUnavailable
 from bot.llm.anthropic.blocks import MAX_ARGUMENTS, MAX_CALLS, Blocks
 from bot.llm.anthropic.model import AnthropicModel
+from bot.llm.anthropic.request import BodyEncoder, build_body
 from bot.llm.base import (
     Cited,
     Finished,
@@ -25,6 +26,7 @@ from bot.llm.base import (
 )
 from tests.bot.llm.conftest import RETURNS, SHIPPING, Connect
 from tests.servers.anthropic import AnthropicServer, Cite, Say, Step, Stop, Think, UseTool
+from tests.servers.anthropic.rules import check_body
 from tests.servers.anthropic.script import results_of
 
 SEARCH = ToolSpec("search_policies", "Searches.", {"type": "object", "properties": {"query": {"type": "string"}}})
@@ -203,6 +205,22 @@ async def test_a_call_where_no_tool_was_offered_is_a_failure(
     server.answer([Say("Chờ chút."), UseTool("search_policies")])
     with pytest.raises(ModelUnavailable):
         await collect(connect(), question)
+
+
+@pytest.mark.parametrize("sections", [(), (RETURNS,)], ids=["found only", "with sections"])
+def test_the_bytes_that_are_sent_are_the_body_whatever_the_model_wrote(
+    asking: ModelRequest, sections: tuple[Source, ...]
+) -> None:
+    trap = {"sections": "here"}
+    calls = (ToolCall("a", "search_policies", trap), ToolCall("b", "search_policies", None))
+    results = (ToolResult("a", "", (SHIPPING,)), ToolResult("b", "No.", is_error=True))
+    tool = replace(SEARCH, parameters={"type": "object", "properties": {}, "default": trap})
+    one = ToolRound('{"sections":"here"}', calls, results)
+    request = replace(asking, sections=sections, tools=(tool,), rounds=(one,))
+    body = build_body("claude-haiku-5-5", request)
+    check_body(body)
+    assert json.loads(BodyEncoder("claude-haiku-5-5").encode(request).whole()) == {**body, "stream": True}
+    assert list(request.known) == [RETURNS.section_id, SHIPPING.section_id]
 
 
 def test_characters_that_came_in_halves_go_back_whole() -> None:
