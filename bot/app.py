@@ -163,7 +163,10 @@ async def serve(
         turns=shop.turns,
         schedulers={name: door.scheduler for name, door in doors.items()},
         timezone=shop.timezone,
-        limits=EngineLimits(lateness=Lateness(shop.settings.stale_after, shop.settings.shopdesk_stale)),
+        limits=EngineLimits(
+            section_tokens=shop.settings.shopdesk_section_tokens,
+            lateness=Lateness(shop.settings.stale_after, shop.settings.shopdesk_stale),
+        ),
         growing_mark=shop.settings.shopdesk_growing_mark,
     )
     inbox = Inbox(shop.messages, engine, platforms=doors.keys(), burst_wait=shop.settings.shopdesk_burst_wait)

@@ -69,6 +69,7 @@ class Settings(BaseSettings):
     shopdesk_backup_keep: int = Field(default=7, ge=0, le=1000)
     shopdesk_prompts: Path = Path("prompts")
     shopdesk_policies: Literal["auto", "manual"] = "auto"
+    shopdesk_section_tokens: int = Field(default=20_000, ge=0, le=500_000)
     shopdesk_web: str = "127.0.0.1:8080"
     shopdesk_language: Literal["vi", "en"] = "vi"
     shopdesk_link_hosts: Names = ()

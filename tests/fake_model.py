@@ -4,14 +4,17 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 
-from bot.llm.base import Billed, Cited, Finished, ModelEvent, ModelRequest, StopReason, TextDelta, Usage
+from bot.llm.base import Billed, Cited, Finished, ModelEvent, ModelRequest, StopReason, TextDelta, ToolCall, Usage
 
 
 @dataclass(slots=True)
 class ScriptedModel:
-    """`script` gives the steps of each answer; the end event follows by itself unless a step fails."""
+    """`script` gives the steps of each answer; the end event follows by itself unless a step fails. What calls tools
+    waits for them."""
 
-    script: Callable[[ModelRequest], Sequence[str | Cited | Exception | asyncio.Event]] = lambda request: ("Dạ vâng.",)
+    script: Callable[[ModelRequest], Sequence[str | Cited | ToolCall | Exception | asyncio.Event]] = lambda request: (
+        "Dạ vâng.",
+    )
     stop_reason: StopReason = "end"
     name: str = "scripted"
     billed: Usage | None = None
@@ -25,18 +28,20 @@ class ScriptedModel:
         try:
             if self.billed is not None:
                 yield Billed(self.billed)
-            for step in self.script(request):
+            steps = self.script(request)
+            for step in steps:
                 if isinstance(step, Exception):
                     raise step
                 if isinstance(step, asyncio.Event):
                     await step.wait()
-                elif isinstance(step, Cited):
+                elif isinstance(step, Cited | ToolCall):
                     yield step
                 else:
                     yield TextDelta(step)
         except (GeneratorExit, asyncio.CancelledError):
             self.broken_off += 1
             raise
-        yield Finished(Usage(10, 20, 30, 40), self.name, self.stop_reason)
+        waits = any(isinstance(step, ToolCall) for step in steps)
+        yield Finished(Usage(10, 20, 30, 40), self.name, "tools" if waits else self.stop_reason)
 
     async def close(self) -> None: ...

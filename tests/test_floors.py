@@ -24,6 +24,7 @@ FLOORS: dict[str, tuple[int, str]] = {
     "bot.control": (1, "control"),
     "bot.llm": (1, "llm"),
     "bot.llm.base": (1, "llm"),
+    "bot.tools.base": (1, "llm"),
     "bot.reply": (2, "reply"),
     "bot.outbox": (2, "outbox"),
     "bot.bursts": (2, "bursts"),

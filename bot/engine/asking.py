@@ -10,13 +10,25 @@ from functools import partial
 from bot.chat import Source
 from bot.engine.limits import EngineLimits
 from bot.engine.pictures import Pictures
-from bot.engine.request import context_of, history_within, query_of
+from bot.engine.request import context_of, history_within, nothing_found, query_of
+from bot.engine.tools import Toolbox
 from bot.engine.turn import RunningTurn
 from bot.errors import ModelRejected, ModelUnavailable
-from bot.llm.base import Billed, ChatModel, Cited, ModelMessage, ModelRequest, TextDelta
+from bot.llm.base import (
+    Billed,
+    ChatModel,
+    Cited,
+    ModelMessage,
+    ModelRequest,
+    TextDelta,
+    ToolCall,
+    ToolRound,
+)
+from bot.policies.tool import SearchPolicies
 from bot.storage.messages import Messages
 from bot.storage.turns import Turns
 from bot.text import is_blank
+from bot.tools.base import Asker
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +54,8 @@ class Asking:
         self._limits = limits
         self._now = now
         self._pictures = Pictures(messages, limits.pictures)
+        self._search: SearchPolicies | None = None
+        """The tool for the policies that were asked for last."""
 
     async def look(self, turn: RunningTurn) -> None:
         """Load what hangs on the messages of a turn."""
@@ -59,7 +73,7 @@ class Asking:
             log.info("conversation %s: the request is made again without its pictures", turn.conversation.id)
             *history, question = request.messages
             turn.images, turn.notes = (), [*turn.notes, _UNREAD]
-            context = self._context(turn)
+            context = self._context(turn, request)
             await self._stream(
                 turn, replace(request, messages=(*history, replace(question, images=())), context=context)
             )
@@ -67,8 +81,21 @@ class Asking:
             raise ModelUnavailable("the answer has no words")
 
     async def _stream(self, turn: RunningTurn, request: ModelRequest) -> None:
-        """Hand on the model's text as it comes. Raises `ModelError`."""
+        """Hand on the model's text as it comes, and make the calls that it wants made meanwhile. Raises
+        `ModelError`."""
         turn.begin(request)
+        while (waiting := await self._read(turn, request)) is not None:
+            last = turn.messages[-1].message
+            asker = Asker(last.address, last.sender_id, last.role, turn.language)
+            results = await self._toolbox(turn).results(waiting.calls, asker, request.known)
+            rounds = (*request.rounds, replace(waiting, results=results))
+            request = replace(request, rounds=rounds, may_call=len(rounds) < self._limits.tool_rounds)
+            turn.go_on(request)
+
+    async def _read(self, turn: RunningTurn, request: ModelRequest) -> ToolRound | None:
+        """One stream of the answer. What was said before calls that wait for their results; None: it was the last."""
+        calls: list[ToolCall] = []
+        text: list[str] = []
         turn.heard(self._limits.silence)
         async with aclosing(self._model.stream(request)) as events:
             async for event in events:
@@ -77,40 +104,59 @@ class Asking:
                     break  # nobody will read this: no further token is paid for
                 if isinstance(event, TextDelta):
                     turn.say(event.text)
+                    text.append(event.text)
                 elif isinstance(event, Cited):
                     turn.cited[event.section_id] = None
                 elif isinstance(event, Billed):
                     turn.billed(event.usage)
+                elif isinstance(event, ToolCall):
+                    calls.append(event)
                 else:
-                    turn.finished = event
                     turn.billed(event.usage)
+                    if event.stop_reason == "tools":
+                        if not (request.may_call and calls):
+                            raise ModelUnavailable("the model calls tools and comes to no answer")
+                        return ToolRound("".join(text), tuple(calls), (), event.said)
+                    turn.finished = event
+        return None
 
     async def _request(self, turn: RunningTurn) -> ModelRequest:
         limits, at, asker = self._limits, self._now(), turn.messages[0].message.role
         past = await self._turns.history(turn.conversation)
         find = partial(self._found, turn, *query_of(turn.messages, past), at=at)
         sections = turn.policies.sources_for(turn.language, limits.section_tokens, at=at, asker=asker)
-        if sections is None:
-            sections = await find()
+        found = await find() if sections is None else ()
         prompts = turn.policies.prompts
         history = history_within(past, limits.history_tokens, asker=asker)
-        return ModelRequest(
+        request = ModelRequest(
             system=prompts.staff if asker == "staff" else prompts.system,
             messages=(*history, ModelMessage("user", turn.words, turn.images)),
-            sections=sections,
+            sections=sections or (),
+            found=found,
             find=find,
-            context=self._context(turn),
             language=turn.language,
             max_tokens=limits.answer_tokens,
+            tools=self._toolbox(turn).specs,
         )
+        return replace(request, context=self._context(turn, request))
 
-    def _context(self, turn: RunningTurn) -> str:
+    def _toolbox(self, turn: RunningTurn) -> Toolbox:
+        """The tools of a turn: none where the model is given all that they could find."""
+        policies, limits, asker = turn.policies, self._limits, turn.messages[0].message.role
+        everything = policies.sources_for("", limits.section_tokens, at=self._now(), asker=asker)
+        if not policies.prompts.sections or everything is not None:
+            return Toolbox((), calls=0)
+        if self._search is None or self._search.policies is not policies:
+            self._search = SearchPolicies(policies, limit=limits.sections_found)
+        return Toolbox((self._search,), calls=limits.tool_calls)
+
+    def _context(self, turn: RunningTurn, request: ModelRequest) -> str:
         return context_of(
             turn.conversation,
             turn.messages,
             now=self._now().astimezone(self._timezone),
             language=turn.language,
-            notes=turn.notes,
+            notes=[*turn.notes, *nothing_found(request)],
         )
 
     async def _found(self, turn: RunningTurn, query: str, before: Sequence[str], *, at: datetime) -> tuple[Source, ...]:

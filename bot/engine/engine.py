@@ -14,7 +14,8 @@ from bot.engine.asking import Asking
 from bot.engine.gaps import gap_of
 from bot.engine.late import Late
 from bot.engine.limits import EngineLimits
-from bot.engine.request import asked_in, linked, loggable, sources_of, unreadable_kinds, words_of
+from bot.engine.request import asked_in, loggable, unreadable_kinds, words_of
+from bot.engine.sources import source_lines, sources_of
 from bot.engine.turn import RunningTurn
 from bot.errors import ModelError, ModelRefused, RecipientGone, StorageError
 from bot.llm.base import ChatModel
@@ -248,7 +249,9 @@ class Engine:
         else:
             cut_off = turn.finished is not None and turn.finished.stop_reason == "max_tokens"
             notice = self._sentence("truncated", turn) if cut_off else ""
-            await self._close(turn, "complete", sources=sources_of(turn.request.sections, turn.cited), notice=notice)
+            await self._close(
+                turn, "complete", sources=sources_of(turn.request.known.values(), turn.cited), notice=notice
+            )
 
     async def _ask(self, turn: RunningTurn, arrivals: Arrivals) -> None:
         """Ask the model, when there is something to ask, and again when more belongs to the turn. Raises
@@ -313,7 +316,7 @@ class Engine:
         native = turn.scheduler.platform.limits.shows_sources
         turn.reply.end(
             sources=sources if native else (),
-            footer="" if native else self._source_line(turn, sources),
+            footers=() if native else self._source_lines(turn, sources),
             notice=notice,
         )
         try:
@@ -361,8 +364,5 @@ class Engine:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_STORE_PAUSE)
 
-    def _source_line(self, turn: RunningTurn, sources: Sequence[Source]) -> str:
-        if not sources:
-            return ""
-        label = self._sentence("source_label" if len(sources) == 1 else "sources_label", turn)
-        return f"{label}: " + "; ".join(linked(source) for source in sources)
+    def _source_lines(self, turn: RunningTurn, sources: Sequence[Source]) -> tuple[str, ...]:
+        return source_lines(self._sentence("source_label" if len(sources) == 1 else "sources_label", turn), sources)

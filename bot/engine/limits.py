@@ -35,7 +35,12 @@ class EngineLimits:
     max_text: int = 16_000
     history_tokens: int = 8_000
     section_tokens: int = 20_000
+    """Policies that are longer than this are not given as a whole: the model gets what is found for the turn."""
     sections_found: int = 5
+    tool_rounds: int = 4
+    """So many times a model may call tools before it has to answer with what it has."""
+    tool_calls: int = 8
+    """So many calls of one round are made; the model is told that the others were not."""
     answer_tokens: int = 2_048
     pictures: PictureLimits = field(default_factory=PictureLimits)
     silence: float = 60.0

@@ -13,6 +13,7 @@ from bot.reply import StreamedReply
 from bot.scheduler import SendScheduler
 from bot.storage.messages import Conversation, StoredMessage
 from bot.storage.turns import Timings
+from bot.text import is_blank
 
 _COARSE = 0.05
 """The share of the allowed silence by which a failure may be noticed too early."""
@@ -54,6 +55,8 @@ class RunningTurn:
     is_queued: bool = False
     """It waits until another answer has been written."""
     _spent: Usage | None = None
+    _paragraph: bool = False
+    """What is said next is a paragraph of its own."""
     _heard: int = 0
     _taken: int = 0
     _silence: float = 0.0
@@ -113,10 +116,21 @@ class RunningTurn:
         self.reply.restart()
         self.requested, self.first_delta, self.finished = asyncio.get_running_loop().time(), None, None
         self.cited.clear()
-        self._spent = self.usage
+        self._spent, self._paragraph = self.usage, False
+
+    def go_on(self, request: ModelRequest) -> None:
+        """The model is told what its calls of tools have brought: what it said before them stays, and what it says
+        now stands below."""
+        self.request, self._spent = request, self.usage
+        self._paragraph = not is_blank(self.reply.text)
 
     def say(self, text: str) -> None:
         """The model said more."""
+        if self._paragraph:
+            text = text.lstrip()
+            if not text:
+                return
+            self._paragraph, text = False, f"\n\n{text}"
         self.first_delta = self.first_delta or asyncio.get_running_loop().time()
         self.reply.append(text)
         self.scheduler.announce(self.reply)

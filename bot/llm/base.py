@@ -1,12 +1,13 @@
 """The port `ChatModel`: a request goes in, text comes out piece by piece, and an end event is always last."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from bot.chat import Source
 
-StopReason = Literal["end", "max_tokens"]
+StopReason = Literal["end", "max_tokens", "tools"]
+"""Why a stream ended: the answer is whole; it is too long; the model waits for the results of its tool calls."""
 
 _MAGIC = (
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -41,6 +42,49 @@ class ModelMessage:
     images: tuple[Image, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool as a model is told of it. `parameters` is the JSON schema of an object."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """The model calls a tool; `id` is unique within its answer.
+
+    `arguments` is what the model wrote: nobody has checked it against the schema. None: it was no JSON object,
+    or far too long.
+    """
+
+    id: str
+    name: str
+    arguments: Mapping[str, object] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What came of a call: `sections` that the answer may rely on and cite, and words beside them."""
+
+    call_id: str
+    text: str
+    sections: tuple[Source, ...] = ()
+    is_error: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRound:
+    """What the model said before it waited for its tools, and what came of each of its calls, in their order."""
+
+    text: str
+    calls: tuple[ToolCall, ...]
+    results: tuple[ToolResult, ...]
+    said: object = None
+    """`Finished.said` of that stream."""
+
+
 Find = Callable[[], Awaitable[tuple[Source, ...]]]
 """The sections that match the last message, best first. Raises `bot.errors.StorageError`."""
 
@@ -54,8 +98,9 @@ async def find_nothing() -> tuple[Source, ...]:
 class ModelRequest:
     """Everything that a model is told.
 
-    `system` and `sections` come first and stay the same to the byte from turn to turn, so that the
-    provider's prompt cache hits; what changes (time, customer, place) is in `context`, behind the history.
+    `tools`, `system` and `sections` come first and stay the same to the byte from turn to turn, so that the
+    provider's prompt cache hits; what changes (sections found for the turn, time, customer, place) is in `found`
+    and `context`, behind the history.
     """
 
     system: str
@@ -63,11 +108,24 @@ class ModelRequest:
     """Oldest first; the last one is the user's and asks the question."""
     sections: tuple[Source, ...] = ()
     """The sections of the policies that the model may rely on, in a stable order."""
+    found: tuple[Source, ...] = ()
+    """Those that were found for this turn, best first, when `sections` could not be all."""
     find: Find = find_nothing
     """For a model that cannot choose for itself; no other asks, since a search takes as long as all the rest."""
     context: str = ""
     language: str = "vi"
     max_tokens: int = 2048
+    tools: tuple[ToolSpec, ...] = ()
+    may_call: bool = True
+    """False: the tools are named as before, but the model has called them often enough."""
+    rounds: tuple[ToolRound, ...] = ()
+    """What happened since the last message: the answer goes on behind it."""
+
+    @property
+    def known(self) -> dict[str, Source]:
+        """Every section that the answer may cite, by its id."""
+        later = (section for one in self.rounds for result in one.results for section in result.sections)
+        return {section.section_id: section for section in (*self.sections, *self.found, *later)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +161,18 @@ class Billed:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The answer is complete. `model` is the name that the provider answered with."""
+    """The stream is complete, and the answer with it unless `stop_reason` is `tools`: then the same request is to
+    be made again, with one more `ToolRound`. `model` is the name that the provider answered with."""
 
     usage: Usage
     model: str
     stop_reason: StopReason = "end"
+    said: object = None
+    """For `tools`: the answer so far in the provider's own form, which holds more than we read. It is handed back
+    in `ToolRound.said`; who does not know it goes by the round's other fields."""
 
 
-ModelEvent = TextDelta | Cited | Billed | Finished
+ModelEvent = TextDelta | Cited | Billed | ToolCall | Finished
 
 
 class ChatModel(Protocol):

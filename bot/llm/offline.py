@@ -51,7 +51,7 @@ class OfflineModel:
 
 async def chosen(request: ModelRequest) -> list[Source]:
     """The best section that was found, and the second one when it fits the question nearly as well."""
-    known = {section.section_id for section in request.sections}
+    known = request.known
     found = [section for section in await request.find() if section.section_id in known][:2]
     if len(found) < 2 or not request.messages:
         return found

@@ -1,10 +1,10 @@
 """Runs the shop's policy tests on one version: what is found, and, with a model, what is said."""
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime, time
+from time import perf_counter
 
 from bot.errors import Problem
 from bot.llm.base import Usage
@@ -76,7 +76,7 @@ async def examine(policies: Policies) -> Sequence[Problem]:
 
 
 async def run_tests(
-    policies: Policies, *, ask: Ask | None = None, clock: Callable[[], float] = time.perf_counter
+    policies: Policies, *, ask: Ask | None = None, clock: Callable[[], float] = perf_counter
 ) -> AsyncGenerator[Tried, None]:
     """Try every test in its order; with `ask` some at a time."""
     known = SectionNames.of(policies.prompts.sections)
@@ -116,7 +116,8 @@ async def _try(
     if test.is_about_finding:
         limit = max(test.first, _LEAST_FOUND)
         language = _language(policies, turns)
-        found = await policies.search(turns[-1], language=language, before=turns[:-1], limit=limit)
+        at = datetime.combine(test.at, time(12), policies.timezone) if test.at else None
+        found = await policies.search(turns[-1], language=language, before=turns[:-1], limit=limit, at=at)
         failures += _of_finding(test, found, known)
     said = None
     if ask is not None and test.is_about_saying:

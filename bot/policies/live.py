@@ -42,6 +42,7 @@ class Policies:
         self.languages: tuple[str, ...] = (language, *sorted(prompts.sentences.keys() - {language}))
         """Those the program has sentences in, the default first."""
         self._search = Search(prompts.sections, common_tables().with_own(prompts.tables))
+        self.timezone = timezone
         self._now = now
         self._calendar = Calendar(prompts.terms().items(), timezone)
         self._told = tuple((section, section.source(), estimated_tokens(section)) for section in prompts.sections)

@@ -97,10 +97,10 @@ class Parts:
                 return shown if units > 0 and not _is_bare(shown) else ""
             self._freeze(text, places, moved, look.end)
 
-    def finish(self, source: str, ending: str, *, is_cut: bool = False) -> list[str]:
-        """All parts of a complete text; `ending` are paragraphs that belong under the last one. What `is_cut`
-        was broken off: its emphasis is closed, as it was while it grew."""
-        ending = ending.strip()
+    def finish(self, source: str, *endings: str, is_cut: bool = False) -> list[str]:
+        """All parts of a complete text; under the last one stands the first of the `endings` that has room there,
+        and if none has, the first of them makes a message of its own. What `is_cut` was broken off: its emphasis
+        is closed, as it was while it grew."""
         while True:
             text, places, moved = self._tails[-1].render(source)
             last = _closed(text.strip("\n").rstrip(), is_cut=is_cut) if source[self._tails[-1].start :].strip() else ""
@@ -108,12 +108,14 @@ class Parts:
                 break
             self._freeze(text, places, moved, len(text))
         parts = [*self.frozen, last] if last and self.shows(last) else [*self.frozen]
-        if not ending:
+        endings = tuple(ending.strip() for ending in endings if ending.strip())
+        if not endings:
             return parts
-        if parts and self.fits(f"{parts[-1]}\n\n{ending}"):
-            return [*parts[:-1], f"{parts[-1]}\n\n{ending}"]
+        for ending in endings:
+            if parts and self.fits(f"{parts[-1]}\n\n{ending}"):
+                return [*parts[:-1], f"{parts[-1]}\n\n{ending}"]
         below = Parts(max_units=self._max_units, measure=self._measure)
-        return parts + below.finish(ending, "")
+        return parts + below.finish(endings[0])
 
     def thaw(self, part: int, *, max_units: int) -> None:
         """Cut anew from a part on, into smaller messages."""
@@ -158,7 +160,7 @@ class Parts:
 def spread(text: str, count: int, measure: Callable[[str], int]) -> list[str]:
     """A text over exactly `count` messages, about equally long; what it is too short for shows `NOTHING`."""
     units = max(1, -(-measure(text) // count))
-    while len(pieces := Parts(max_units=units, measure=measure).finish(text, "")) > count:
+    while len(pieces := Parts(max_units=units, measure=measure).finish(text)) > count:
         units += max(1, units // 8)
     return pieces + [NOTHING] * (count - len(pieces))
 

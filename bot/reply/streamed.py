@@ -1,6 +1,6 @@
 """`StreamedReply`: one growing answer, and what each of its messages should show now."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 import regex
@@ -58,7 +58,7 @@ class StreamedReply:
         self._sentence = ""
         self._parts = Parts(max_units=max_units, measure=measure)
         self._references = References()
-        self._ending = ""
+        self._endings: tuple[str, ...] = ()
         self._is_cut = False
         self._sources: tuple[Source, ...] = ()
         self._final: list[OutboundMessage] | None = None
@@ -109,14 +109,17 @@ class StreamedReply:
         self._sentence = sentence
         self._news = True
 
-    def end(self, *, footer: str = "", sources: tuple[Source, ...] = (), notice: str = "") -> None:
-        """No more text comes. `notice` (stopped, cut off …) and `footer` (the line of sources) are Markdown
-        paragraphs under the last part; `sources` go along with it. A second call changes nothing."""
+    def end(self, *, footers: Sequence[str] = (), sources: tuple[Source, ...] = (), notice: str = "") -> None:
+        """No more text comes. `notice` (stopped, cut off …) and the line of sources are Markdown paragraphs under
+        the last part; `sources` go along with it. `footers` are forms of that line, the best first: one that has
+        room there is better than a message of its own. A second call changes nothing."""
         if self._ended:
             return
         self._ended = True
         self._is_cut = bool(notice.strip())
-        self._ending = "\n\n".join(part.strip() for part in (notice, footer) if part.strip())
+        self._endings = tuple(
+            "\n\n".join(part.strip() for part in (notice, footer) if part.strip()) for footer in footers or ("",)
+        )
         self._sources = sources
         for slot in self._slots:
             # That a beginning was refused says nothing of the whole.
@@ -329,7 +332,7 @@ class StreamedReply:
         return any(slot.ref and (slot.shown is None or slot.shown.text != self._sentence) for slot in self._slots)
 
     def _finish(self) -> list[OutboundMessage]:
-        texts = self._parts.finish(self._source, self._ending, is_cut=self._is_cut)
+        texts = self._parts.finish(self._source, *self._endings, is_cut=self._is_cut)
         linked = self._linked(texts, ended=True)
         # What does nothing but define is no message, unless it is all that there is.
         texts = [text for text in linked if self._parts.shows(text)] or texts

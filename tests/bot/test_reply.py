@@ -69,7 +69,7 @@ def test_a_reply_is_sent_then_edited_then_final() -> None:
     assert refresh is not None
     assert refresh.kind == "refresh"
     one.append(" nhé.")
-    one.end(footer="*Nguồn: Đổi trả*")
+    one.end(footers=["*Nguồn: Đổi trả*"])
     final = chat.make(one, at=7.0)
     assert final is not None
     assert (final.kind, final.message.growing) == ("final", False)
@@ -399,7 +399,7 @@ def test_text_after_the_end_is_ignored() -> None:
     one.append("Xin chào")
     one.end()
     one.append(" chị")
-    one.end(footer="x")
+    one.end(footers=["x"])
     assert one.text == "Xin chào"
 
 

@@ -37,7 +37,7 @@ def test_a_preface_is_shown_with_the_first_words_and_is_no_part_of_the_text() ->
     reply.sent(call, MessageRef(at, "1"), at=1.0)
     reply.restart()
     reply.append("Dạ hết")
-    reply.end(footer="Nguồn: A")
+    reply.end(footers=["Nguồn: A"])
     call = reply.take()
     assert call is not None
     assert call.message.text == "Xin lỗi.\n\nDạ hết\n\nNguồn: A"

@@ -6,7 +6,7 @@ from typing import Any
 import anthropic
 import pytest
 
-from tests.servers.anthropic import AnthropicServer, Cite, Say, Think
+from tests.servers.anthropic import AnthropicServer, Cite, Say, Think, UseTool
 
 OK: dict[str, Any] = {
     "model": "claude-haiku-5-5",
@@ -166,3 +166,82 @@ async def test_by_itself_it_answers_from_the_policies_and_cites_them(
     assert [citations[0].source for citations in cited if citations[0].type == "search_result_location"] == [
         "en/returns"
     ]
+
+
+TOOL = {"name": "search", "input_schema": {"type": "object", "properties": {}}}
+ASK = {"role": "user", "content": "How long?"}
+
+
+def call(*ids: str) -> dict[str, Any]:
+    return {
+        "role": "assistant",
+        "content": [{"type": "tool_use", "id": call_id, "name": "search", "input": {}} for call_id in ids],
+    }
+
+
+def results(*ids: str, **more: Any) -> dict[str, Any]:
+    content = [{"type": "tool_result", "tool_use_id": one, "content": "No.", **more} for one in ids]
+    return {"role": "user", "content": content}
+
+
+WORDS = {"type": "text", "text": "Well."}
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"tools": [{"name": "search"}]}, "input_schema"),
+        ({"tools": [{**TOOL, "name": "no space"}]}, "pattern"),
+        ({"tools": [TOOL, TOOL]}, "unique"),
+        ({"tool_choice": {"type": "none"}}, "providing tools"),
+        ({"tools": [TOOL], "tool_choice": {"type": "any"}}, "forced"),
+        ({"messages": [ASK, call("a"), results("a")]}, "must define tools"),
+        ({"tools": [TOOL], "messages": [ASK, call("a"), ASK]}, "without `tool_result`"),
+        ({"tools": [TOOL], "messages": [ASK, call("a", "b"), results("a")]}, "without `tool_result`"),
+        ({"tools": [TOOL], "messages": [ASK, call("a"), results("b")]}, "unexpected `tool_use_id`"),
+        ({"tools": [TOOL], "messages": [ASK, call("a"), results("a", "a")]}, "single result"),
+        ({"tools": [TOOL], "messages": [ASK, call("a", "a"), results("a")]}, "unique"),
+        (
+            {
+                "tools": [TOOL],
+                "messages": [ASK, call("a"), {"role": "user", "content": [WORDS, *results("a")["content"]]}],
+            },
+            "without `tool_result`",
+        ),
+        (
+            {"tools": [TOOL], "messages": [ASK, call("a"), results("a", is_error=True, content=[RESULT])]},
+            "must be type text",
+        ),
+        (
+            {"messages": [ASK, {"role": "assistant", "content": [{"type": "thinking", "thinking": "x"}, WORDS]}, ASK]},
+            "signature",
+        ),
+    ],
+    ids=range(14),
+)
+async def test_calls_and_results_that_do_not_fit_are_refused(
+    client: anthropic.AsyncAnthropic, changes: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(anthropic.BadRequestError, match=says):
+        await post(client, {**OK, **changes})
+
+
+async def test_a_call_is_streamed_as_the_sdk_reads_it_and_goes_back_untouched_or_not_at_all(
+    server: AnthropicServer, client: anthropic.AsyncAnthropic
+) -> None:
+    server.answer((Think("Hm."), Say("Wait."), UseTool("search", {"query": "phí đổi"})))
+    body: dict[str, Any] = {**OK, "tools": [TOOL]}
+    async with client.messages.stream(**body) as stream:
+        message = await stream.get_final_message()
+    assert message.stop_reason == "tool_use"
+    assert [block.type for block in message.content] == ["thinking", "text", "tool_use"]
+    last = message.content[-1]
+    assert last.type == "tool_use"
+    assert last.input == {"query": "phí đổi"}
+    said = [block.model_dump(exclude_none=True) for block in message.content]
+    history = [*OK["messages"], {"role": "assistant", "content": said}, results(last.id)]
+    server.answer("Free.")
+    await post(client, {**body, "messages": history})
+    history[1] = {"role": "assistant", "content": said[1:]}
+    with pytest.raises(anthropic.BadRequestError, match="cannot be modified"):
+        await post(client, {**body, "messages": history})

@@ -76,6 +76,8 @@ function buildSource(source, words) {
     open.textContent = words.openSource;
     details.append(open);
   }
+  // Under the last answer it would open below what can be seen.
+  details.addEventListener("toggle", () => details.open && details.scrollIntoView({ block: "nearest" }));
   return details;
 }
 

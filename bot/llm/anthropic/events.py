@@ -5,15 +5,19 @@ a handful of fields, and read them off the JSON.
 """
 
 import json
+import logging
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from bot.errors import ModelError, ModelRefused, ModelUnavailable
+from bot.llm.anthropic.blocks import Blocks
 from bot.llm.anthropic.errors import error_in_stream
 from bot.llm.base import Billed, Cited, Finished, ModelEvent, StopReason, TextDelta, Usage
 from bot.text import Cleaner, is_blank
 
 MAX_LINE_BYTES = 1024 * 1024
+
+log = logging.getLogger(__name__)
 
 Json = Mapping[str, Any]
 
@@ -43,10 +47,10 @@ class MessageReader:
     """The state of one answer.
 
     `finished` is set by the message's own end and by nothing else; `failure` is what the stream reported,
-    to be raised after the events that came before it.
+    to be raised after the events that came before it. `calls_tools`: tools were offered, so it may end in calls.
     """
 
-    def __init__(self, model: str, section_ids: Collection[str]) -> None:
+    def __init__(self, model: str, section_ids: Collection[str], *, calls_tools: bool = False) -> None:
         self.finished = False
         self.failure: ModelError | None = None
         self.progress = 0
@@ -55,7 +59,8 @@ class MessageReader:
         self._cleaner = Cleaner()
         self._section_ids = section_ids
         self._cited: set[str] = set()
-        self._model = model
+        self._asked = self._model = model
+        self._blocks = Blocks() if calls_tools else None
         self._usage: dict[str, int] = {}
         self._stop_reason: str | None = None
         self._has_text = False
@@ -89,7 +94,11 @@ class MessageReader:
             return self._delta(_dict(event, "delta"))
         if kind == "content_block_start":
             block = _dict(event, "content_block")
+            if self._blocks is not None:
+                self._blocks.start(block)
             return self._text(block) if block.get("type") == "text" else None
+        if kind == "content_block_stop":
+            return self._blocks.stop() if self._blocks is not None else None
         if kind == "message_start":
             message = _dict(event, "message")
             self._count(_dict(message, "usage"))
@@ -106,14 +115,20 @@ class MessageReader:
         return None
 
     def _delta(self, delta: Json) -> str | ModelEvent | None:
+        if self._blocks is not None:
+            self._blocks.delta(delta)
         kind = delta.get("type")
         if kind == "text_delta":
             return self._text(delta)
-        if kind == "citations_delta":
-            source = _dict(delta, "citation").get("source")
-            if isinstance(source, str) and source not in self._cited and source in self._section_ids:
-                self._cited.add(source)
-                return Cited(source)
+        return self._citation(_dict(delta, "citation")) if kind == "citations_delta" else None
+
+    def _citation(self, citation: Json) -> Cited | None:
+        source = citation.get("source")
+        if not isinstance(source, str) or source not in self._section_ids:
+            log.debug("%s cites a section that it was not given", self._model)
+        elif source not in self._cited:
+            self._cited.add(source)
+            return Cited(source)
         return None
 
     def _text(self, holder: Json) -> str | None:
@@ -132,6 +147,9 @@ class MessageReader:
         reason = self._stop_reason
         if reason == "refusal":
             raise ModelRefused("The model declined to answer this turn.")
+        if reason == "tool_use" and self._blocks is not None and self._blocks.calls:
+            self.finished = True
+            return Finished(self._billed(), self._model, "tools", self._blocks.said(self._asked))
         if reason not in ("end_turn", "stop_sequence", "max_tokens", "model_context_window_exceeded"):
             raise ModelUnavailable(f"The model stopped for a reason that no answer ends with: {reason}.")
         if not self._has_text:

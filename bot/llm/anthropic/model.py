@@ -3,7 +3,7 @@
 import logging
 import ssl
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import aclosing
 from urllib.parse import urlsplit, urlunsplit
 
@@ -56,7 +56,9 @@ class AnthropicModel:
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         """The answer, as `ChatModel.stream` promises it."""
-        reader = MessageReader(self._model, self._bodies.sections(request.sections).ids)
+        reader = MessageReader(
+            self._model, self._citable(request), calls_tools=bool(request.tools and request.may_call)
+        )
         try:
             answer = await self._open(request)
             try:
@@ -86,6 +88,11 @@ class AnthropicModel:
 
     async def close(self) -> None:
         await self._wire.close()
+
+    def _citable(self, request: ModelRequest) -> Collection[str]:
+        # Most requests have nothing but the sections that all of them have in common.
+        shared = not request.found and not request.rounds
+        return self._bodies.sections(request.sections).ids if shared else request.known.keys()
 
     async def _open(self, request: ModelRequest) -> Answer:
         tuned = self._tuned

@@ -3,13 +3,14 @@
 import base64
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 from bot.chat import Source
 from bot.errors import ModelRejected
-from bot.llm.base import Image, ModelMessage, ModelRequest
+from bot.llm.anthropic.blocks import Said
+from bot.llm.base import Image, ModelMessage, ModelRequest, ToolResult, ToolRound, ToolSpec
 
 IMAGE_TYPES = ("image/jpeg", "image/png", "image/gif", "image/webp")
 MAX_IMAGE_BYTES = 5 * 1024 * 1024
@@ -20,7 +21,8 @@ THINKING_ROOM = 4096
 Json = dict[str, Any]
 
 _BREAKPOINT = {"type": "ephemeral"}
-# Where the sections belong. No text can hold it: inside a JSON string every quotation mark is escaped.
+# Where the sections belong: the first place that reads so. No text can hold it: inside a JSON string every
+# quotation mark is escaped.
 _HERE: Json = {"sections": "here"}
 _HERE_ENCODED = '{"sections":"here"}'
 _SECTIONS_KEPT = 8
@@ -65,7 +67,9 @@ class BodyEncoder:
         """`build_body` as UTF-8, for a stream. Raises as it does, and `UnicodeEncodeError`."""
         sections = self.sections(request.sections).data
         body = _body(self._model, request, [_HERE] if sections else [], tuned=tuned)
-        head, _, tail = _dumps({**body, "stream": True}).partition(_HERE_ENCODED)
+        whole = _dumps({**body, "stream": True})
+        # What a model wrote as arguments of a tool may look like the place: it stands behind it, if there is one.
+        head, _, tail = whole.partition(_HERE_ENCODED) if sections else (whole, "", "")
         return Body(head.encode(), sections, tail.encode())
 
 
@@ -86,9 +90,9 @@ class Encoded:
 def build_body(model: str, request: ModelRequest, *, tuned: bool = True) -> Json:
     """The body. `tuned` False leaves out thinking and effort, for endpoints that do not know them.
 
-    The order is: system, sections, history, question, context. Everything up to the question is the same
-    in the next turn, so the cache is written there and behind the sections. Raises `ModelRejected` when
-    there is nothing to answer.
+    The order is: tools, system, sections, history, question, what was found for it, context, and what happened
+    since (calls of tools and their results). Everything up to the question is the same in the next turn, so the
+    cache is written there and behind the sections. Raises `ModelRejected` when there is nothing to answer.
     """
     return _body(model, request, _search_results(request.sections), tuned=tuned)
 
@@ -99,9 +103,13 @@ def _body(model: str, request: ModelRequest, sections: Sequence[Json], *, tuned:
     body: Json = {
         "model": model,
         "max_tokens": request.max_tokens + (THINKING_ROOM if thinks else 0),
-        "messages": _messages(request, sections),
+        "messages": [*_messages(request, sections), *_rounds(model, request.rounds)],
         **(settings if tuned else {}),
     }
+    if request.tools:
+        body["tools"] = [_tool(tool) for tool in request.tools]
+        if not request.may_call:
+            body["tool_choice"] = {"type": "none"}
     if request.system.strip():
         system: Json = {"type": "text", "text": request.system}
         if not sections:
@@ -145,9 +153,38 @@ def _messages(request: ModelRequest, sections: Sequence[Json]) -> list[Json]:
             messages.append({"role": message.role, "content": content})
     last = messages[-1]["content"]
     last[-1]["cache_control"] = _BREAKPOINT
+    last.extend(_search_result(section) for section in request.found if section.text.strip())
     if request.context.strip():
         last.append({"type": "text", "text": request.context})
     return messages
+
+
+def _rounds(model: str, rounds: Sequence[ToolRound]) -> Iterator[Json]:
+    for one in rounds:
+        yield {"role": "assistant", "content": _said(model, one)}
+        yield {"role": "user", "content": [_tool_result(result) for result in one.results]}
+
+
+def _said(model: str, one: ToolRound) -> list[Json]:
+    """What the model said, as it said it; what another model said without the thoughts that are its own."""
+    if isinstance(one.said, Said) and one.said.model == model:
+        return list(one.said.blocks)
+    blocks: list[Json] = [{"type": "text", "text": one.text}] if one.text.strip() else []
+    for call in one.calls:
+        blocks.append({"type": "tool_use", "id": call.id, "name": call.name, "input": call.arguments or {}})
+    return blocks
+
+
+def _tool(tool: ToolSpec) -> Json:
+    return {"name": tool.name, "description": tool.description, "input_schema": tool.parameters}
+
+
+def _tool_result(result: ToolResult) -> Json:
+    content = [_search_result(section) for section in result.sections if section.text.strip()]
+    if result.text.strip():
+        content.append({"type": "text", "text": result.text})
+    block: Json = {"type": "tool_result", "tool_use_id": result.call_id, "content": content}
+    return {**block, "is_error": True} if result.is_error else block
 
 
 def _search_results(sections: Sequence[Source]) -> list[Json]:

@@ -17,6 +17,7 @@ from bot.errors import (
     MessageRefused,
 )
 from bot.inbox import Inbox
+from bot.llm.offline import OfflineModel
 from bot.policies.live import Policies
 from bot.scheduler import SendScheduler
 from bot.storage.database import Database
@@ -56,7 +57,14 @@ class PhotoPlatform(FakePlatform):
 class Desk:
     """The engine with real storage and the sample shop's policies; model and platform are scripted."""
 
-    def __init__(self, database: Database, policies: Policies, limits: EngineLimits, growing_mark: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        policies: Policies,
+        limits: EngineLimits,
+        growing_mark: str,
+        is_offline: bool,
+    ) -> None:
         self.platform = PhotoPlatform(name="shop", limits=QUICK, latency=lambda: 0.0, strict=False)
         self.platform.fetched = []
         self.model = ScriptedModel()
@@ -67,7 +75,7 @@ class Desk:
         self.scheduler = SendScheduler(self.platform)
         self.jump = timedelta()  # of the wall clock
         engine = Engine(
-            model=self.model,
+            model=OfflineModel(sentence=policies.sentence, seconds=0) if is_offline else self.model,
             policies=lambda: policies,
             messages=self.messages,
             turns=self.turns,
@@ -106,11 +114,17 @@ class Desk:
 
 @asynccontextmanager
 async def opened(
-    folder: Path, limits: EngineLimits = LIMITS, *, growing_mark: str = "", prompts: Path = PROMPTS
+    folder: Path,
+    limits: EngineLimits = LIMITS,
+    *,
+    growing_mark: str = "",
+    prompts: Path = PROMPTS,
+    language: str = "vi",
+    is_offline: bool = False,
 ) -> AsyncIterator[Desk]:
     database = await Database.open(folder / "shopdesk.db")
-    policies = await loaded(prompts, PolicyVersions(database))
-    desk = Desk(database, policies, limits, growing_mark)
+    policies = await loaded(prompts, PolicyVersions(database), language=language)
+    desk = Desk(database, policies, limits, growing_mark, is_offline)
     tasks = [asyncio.create_task(desk.scheduler.run()), asyncio.create_task(desk.inbox.run())]
     try:
         yield desk

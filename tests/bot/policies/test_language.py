@@ -4,6 +4,7 @@ import pytest
 
 from bot.policies.language import guess_language
 from bot.text import fold
+from tests.bot.policies import phrases
 from tests.bot.policies.questions import CHAT, ENGLISH, VIETNAMESE
 
 BOTH = ("vi", "en")
@@ -40,3 +41,20 @@ def test_only_a_language_that_the_program_speaks_is_answered() -> None:
 def test_a_very_long_text_is_guessed_by_its_beginning() -> None:
     assert guess_language("đổi trả hàng " + "the return of " * 100_000, None, "en", BOTH) == "en"
     assert guess_language("đổi trả hàng " * 100_000, None, "en", BOTH) == "vi"
+
+
+@pytest.mark.parametrize("text", phrases.VIETNAMESE.strip().splitlines())
+def test_a_short_vietnamese_text_is_answered_in_vietnamese(text: str) -> None:
+    for form in (text, text.upper() if " " in text else text, unicodedata.normalize("NFD", text), f"{text}!!! 🙂"):
+        assert guess_language(form, "en", "en", BOTH) == "vi"
+
+
+@pytest.mark.parametrize("text", phrases.ENGLISH.strip().splitlines())
+def test_a_short_english_text_is_answered_in_english(text: str) -> None:
+    for form in (text, text.upper() if text.isascii() else text, unicodedata.normalize("NFD", text), f"{text}!!! 🙂"):
+        assert guess_language(form, "vi", "vi", BOTH) == "en"
+
+
+@pytest.mark.parametrize("text", phrases.NEITHER.strip().splitlines())
+def test_a_text_that_both_use_keeps_the_language_of_before(text: str) -> None:
+    assert [guess_language(text, None, before, BOTH) for before in BOTH] == list(BOTH)

@@ -2,10 +2,12 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tests.servers.anthropic.models import thinking_types
+from tests.servers.anthropic.stream import signature
 
 Body = Mapping[str, Any]
 
@@ -19,7 +21,7 @@ BLOCK_FIELDS = {
     "search_result": {"source", "title", "content", "citations"},
     "thinking": {"thinking", "signature"},
     "redacted_thinking": {"data"},
-    "tool_use": {"id", "name", "input"},
+    "tool_use": {"id", "name", "input", "caller", "toolset_name"},
     "tool_result": {"tool_use_id", "content", "is_error"},
     "document": {"source", "title", "context", "citations"},
 }
@@ -31,6 +33,12 @@ SIGNATURES = {
 }
 MAX_IMAGE_BYTES = 5 * 1024 * 1024
 MAX_BREAKPOINTS = 4
+TOOL_FIELDS = {
+    "name", "description", "input_schema", "strict", "defer_loading", "eager_input_streaming", "input_examples",
+    "cache_control", "type", "allowed_callers",
+}  # fmt: skip
+TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
+RESULT_CONTENT = ("text", "image", "search_result", "document")
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
 
@@ -104,13 +112,34 @@ def _check_thinking(body: Body, *, older: bool) -> None:
 
 
 def _check_tools(body: Body) -> None:
+    tools = body.get("tools", [])
+    if not isinstance(tools, list):
+        raise Refused("tools: Input should be a valid list")
+    for index, tool in enumerate(tools):
+        _check_tool(f"tools.{index}", tool)
+    if len({tool["name"] for tool in tools}) < len(tools):
+        raise Refused("tools: Tool names must be unique.")
     choice = body.get("tool_choice")
     if choice is None:
         return
-    if choice.get("type") in ("any", "tool") and "5-5" in body["model"]:
+    kind = choice.get("type") if isinstance(choice, dict) else None
+    if kind not in ("auto", "any", "tool", "none"):
+        raise Refused(f"tool_choice: Input tag {kind!r} found using 'type' does not match any of the expected tags")
+    if kind in ("any", "tool") and "5-5" in body["model"]:
         raise Refused("tool_choice: forced tool use is not supported for this model.")
-    if not body.get("tools"):
+    if not tools:
         raise Refused("tool_choice: may only be specified while providing tools")
+
+
+def _check_tool(where: str, tool: object) -> None:
+    _check_only(where, tool, TOOL_FIELDS)
+    if not isinstance(tool, dict) or not isinstance(tool.get("name"), str) or not TOOL_NAME.fullmatch(tool["name"]):
+        raise Refused(f"{where}.name: String should match pattern '^[a-zA-Z0-9_-]{{1,128}}$'")
+    schema = tool.get("input_schema")
+    if not isinstance(schema, dict) or schema.get("type") != "object":
+        raise Refused(f"{where}.input_schema.type: Field required")
+    if not isinstance(tool.get("description", ""), str):
+        raise Refused(f"{where}.description: Input should be a valid string")
 
 
 def _check_system(system: object) -> None:
@@ -133,19 +162,49 @@ def _check_messages(body: Body) -> None:
         _check_only(where, message, {"role", "content"})
         if message.get("role") not in ("user", "assistant", "system"):
             raise Refused(f"{where}.role: Input should be 'user', 'assistant' or 'system'")
-        _check_content(where, message)
+        _check_content(where, message, body["model"])
     if messages[0]["role"] != "user":
         raise Refused('messages: first message must use the "user" role')
     if messages[-1]["role"] == "assistant":
         raise Refused(
             "This model does not support assistant message prefill. The conversation must end with a user message."
         )
+    _check_calls(body)
     enabled = {bool(block.get("citations", {}).get("enabled")) for block in _blocks(body, "search_result")}
     if len(enabled) > 1:
         raise Refused("citations: must be enabled for all search_result blocks or for none")
 
 
-def _check_content(where: str, message: Body) -> None:
+def _check_calls(body: Body) -> None:
+    """Every call is answered in the message behind it, before anything else there, and nothing else is."""
+    open_calls: list[str] = []
+    seen: set[str] = set()
+    for index, message in enumerate(body["messages"]):
+        blocks = message["content"] if isinstance(message["content"], list) else []
+        results = [block["tool_use_id"] for block in blocks if block["type"] == "tool_result"]
+        if (results or open_calls) and not body.get("tools"):
+            raise Refused("Requests which have `tool_use` or `tool_result` blocks in history must define tools.")
+        for call_id in results:
+            if call_id not in open_calls:
+                raise Refused(
+                    f"messages.{index}.content: unexpected `tool_use_id` found in `tool_result` blocks: {call_id}. "
+                    "Each `tool_result` block must have a corresponding `tool_use` block in the previous message."
+                )
+        if len(set(results)) < len(results):
+            raise Refused(f"messages.{index}.content: each tool_use must have a single result.")
+        leading = [block for block in blocks[: len(results)] if block["type"] == "tool_result"]
+        if missing := set(open_calls) - set(results) or (open_calls if len(leading) < len(results) else []):
+            raise Refused(
+                f"messages.{index - 1}: `tool_use` ids were found without `tool_result` blocks immediately after: "
+                f"{', '.join(sorted(missing))}."
+            )
+        open_calls = [block["id"] for block in blocks if block["type"] == "tool_use"]
+        if len({*seen, *open_calls}) < len(seen) + len(open_calls):
+            raise Refused(f"messages.{index}: `tool_use` ids must be unique")
+        seen.update(open_calls)
+
+
+def _check_content(where: str, message: Body, model: str) -> None:
     content = message.get("content")
     if isinstance(content, str):
         if not content.strip():
@@ -157,6 +216,8 @@ def _check_content(where: str, message: Body) -> None:
         raise Refused(f"{where}: {message['role']} messages must have non-empty content")
     for index, block in enumerate(content):
         _check_block(f"{where}.content.{index}", block, message["role"])
+        if block["type"] == "thinking" and block.get("signature") != signature(model, block.get("thinking", "")):
+            raise Refused(f"{where}.content.{index}: Invalid `signature` in `thinking` block")
 
 
 def _check_block(where: str, block: object, role: str) -> None:
@@ -177,6 +238,10 @@ def _check_block(where: str, block: object, role: str) -> None:
         _check_image(f"{where}.source", block.get("source"))
     elif kind == "search_result":
         _check_search_result(where, block)
+    elif kind in ("tool_use", "tool_result"):
+        if role != ("assistant" if kind == "tool_use" else "user"):
+            raise Refused(f"{where}: `{kind}` blocks are not permitted in {role} messages")
+        _check_tool_use(where, block) if kind == "tool_use" else _check_tool_result(where, block)
 
 
 def _check_text(where: str, block: Body) -> None:
@@ -220,6 +285,30 @@ def _check_search_result(where: str, block: Body) -> None:
         _check_text(f"{where}.content.{index}", part)
 
 
+def _check_tool_use(where: str, block: Body) -> None:
+    for name in ("id", "name"):
+        if not isinstance(block.get(name), str) or not TOOL_NAME.fullmatch(block[name]):
+            raise Refused(f"{where}.{name}: String should match pattern '^[a-zA-Z0-9_-]+$'")
+    if not isinstance(block.get("input"), dict):
+        raise Refused(f"{where}.input: Input should be a valid dictionary")
+
+
+def _check_tool_result(where: str, block: Body) -> None:
+    if not isinstance(block.get("tool_use_id"), str):
+        raise Refused(f"{where}.tool_use_id: Field required")
+    content = block.get("content", "")
+    if isinstance(content, str):
+        return
+    if not isinstance(content, list):
+        raise Refused(f"{where}.content: Input should be a valid list")
+    for index, part in enumerate(content):
+        if not isinstance(part, dict) or part.get("type") not in RESULT_CONTENT:
+            raise Refused(f"{where}.content.{index}: Input tag does not match any of the expected tags")
+        if block.get("is_error") and part["type"] != "text":
+            raise Refused(f"{where}: all content must be type text if `is_error` is true")
+        _check_block(f"{where}.content.{index}", part, "user")
+
+
 def _check_cache_control(where: str, control: object) -> None:
     _check_only(f"{where}.cache_control", control, {"type", "ttl"})
     if not isinstance(control, dict) or control.get("type") != "ephemeral":
@@ -248,5 +337,12 @@ def _blocks(body: Body, kind: str | None = None) -> Iterator[Body]:
     system = body.get("system")
     groups = [system] if isinstance(system, list) else []
     groups += [message["content"] for message in body["messages"] if isinstance(message["content"], list)]
+    groups += [
+        block["content"]
+        for group in groups
+        for block in group
+        if block["type"] == "tool_result" and isinstance(block.get("content"), list)
+    ]
+    groups.append([{"type": "tool", **tool} for tool in body.get("tools", ())])
     for group in groups:
         yield from (block for block in group if kind is None or block["type"] == kind)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from bot.text import fold
@@ -46,7 +46,17 @@ class Stop:
     reason: str
 
 
-Step = Say | Think | Cite | Pause | Stop
+@dataclass(frozen=True, slots=True)
+class UseTool:
+    """UseTool a tool. `written` is what is streamed as its arguments, word for word, instead of their JSON."""
+
+    name: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    id: str = ""
+    written: str | None = None
+
+
+Step = Say | Think | Cite | UseTool | Pause | Stop
 Script = str | Sequence[Step]
 Answer = Script | Callable[[Body], Script]
 
@@ -121,8 +131,12 @@ def believable(body: Body) -> Sequence[Step]:
 
 
 def question_of(body: Body) -> str:
-    """The words of the last user message, without a context block behind the cache breakpoint."""
-    content = body["messages"][-1]["content"]
+    """The words of the last user message that is no results of tools, without what is behind the cache breakpoint."""
+    content = next(
+        message["content"]
+        for message in reversed(body["messages"])
+        if message["role"] == "user" and not results_of(message)
+    )
     if isinstance(content, str):
         return content
     marked = [index for index, block in enumerate(content) if block["type"] == "text" and "cache_control" in block]
@@ -130,10 +144,19 @@ def question_of(body: Body) -> str:
     return "\n".join(block["text"] for block in kept if block["type"] == "text")
 
 
+def results_of(message: Body) -> list[Body]:
+    """The results of tools that a message holds."""
+    content = message["content"]
+    return [block for block in content if block["type"] == "tool_result"] if isinstance(content, list) else []
+
+
 def search_results(body: Body) -> Iterator[Body]:
+    """Those of the messages, and those in the results of tools."""
     for message in body["messages"]:
-        if isinstance(message["content"], list):
-            yield from (block for block in message["content"] if block["type"] == "search_result")
+        groups = [message["content"], *(block.get("content") for block in results_of(message))]
+        for group in groups:
+            if isinstance(group, list):
+                yield from (block for block in group if block["type"] == "search_result")
 
 
 def _score(words: set[str], block: Body) -> float:

@@ -15,7 +15,7 @@ from tests.servers.anthropic.cache import PromptCache
 from tests.servers.anthropic.models import MODELS, model_info
 from tests.servers.anthropic.rules import Refused, check_body
 from tests.servers.anthropic.script import Answer, Fault, as_steps, believable
-from tests.servers.anthropic.stream import Broken, events, whole_message
+from tests.servers.anthropic.stream import Broken, blocks_of, events, named, whole_message
 
 MAX_REQUEST_BYTES = 32 * 1024 * 1024
 KINDS = {
@@ -78,6 +78,8 @@ class AnthropicServer:
         self._answer: Answer = believable
         self._faults: list[Fault] = []
         self._hits: dict[int, int] = {}
+        self._said: dict[str, tuple[str, list[dict[str, Any]]]] = {}
+        """Id of a call → the model and the message that it was in."""
         self._cache = PromptCache()
         self._ids = itertools.count(1)
         self._changed = asyncio.Event()
@@ -148,6 +150,7 @@ class AnthropicServer:
                 if fault and (early := await self._early(request, call, fault)):
                     return early
                 check_body(call.body, older=self.older)
+                self._check_said(call.body)
                 if call.body["model"] not in self.models:
                     raise Refused(f"model: {call.body['model']}", 404, "not_found_error")
             except Refused as refused:
@@ -156,7 +159,11 @@ class AnthropicServer:
 
     async def _say(self, request: web.Request, call: Call, fault: Fault | None) -> web.StreamResponse:
         tokens = self._cache.bill(call.key, call.body)
-        steps = as_steps(self._answer, call.body)
+        steps = named(as_steps(self._answer, call.body))
+        blocks = blocks_of(call.body["model"], steps)
+        for block in blocks:
+            if block["type"] == "tool_use":
+                self._said[block["id"]] = call.body["model"], blocks
         call.status = 200
         self._changed.set()
         headers = {"request-id": self._request_id(), "anthropic-organization-id": "org-test"}
@@ -248,6 +255,19 @@ class AnthropicServer:
         async with self._logged(request) as call:
             return self._error(call, 404, "not_found_error", "Not Found")
 
+    def _check_said(self, body: Mapping[str, Any]) -> None:
+        """What a model said before a call comes back to it as it was."""
+        for index, message in enumerate(body["messages"]):
+            if message["role"] != "assistant" or isinstance(message["content"], str):
+                continue
+            calls = [block["id"] for block in message["content"] if block["type"] == "tool_use"]
+            model, said = self._said.get(calls[0] if calls else "", ("", []))
+            if model == body["model"] and _bare(said) != _bare(message["content"]):
+                raise Refused(
+                    f"messages.{index}.content: `thinking` or `redacted_thinking` blocks in the latest assistant "
+                    "message cannot be modified. These blocks must remain as they were in the original response."
+                )
+
     def _authenticate(self, request: web.Request, call: Call) -> None:
         given = request.headers.get("Authorization", "")
         key = given.removeprefix("Bearer ") if given.startswith("Bearer ") else request.headers.get("x-api-key", "")
@@ -295,6 +315,15 @@ async def _read(request: web.Request) -> bytes:
         return await request.read()
     except web.HTTPRequestEntityTooLarge:
         raise Refused("Request exceeds the maximum size", 413, "request_too_large") from None
+
+
+def _bare(blocks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Blocks without what may be left out or added on their way back."""
+    kept = [block for block in blocks if block["type"] != "text" or block["text"].strip()]
+    return [
+        {name: value for name, value in block.items() if value and name not in ("cache_control", "caller")}
+        for block in kept
+    ]
 
 
 def _parsed(raw: bytes) -> dict[str, Any]:

@@ -1,15 +1,18 @@
 """The events of one streamed message, byte for byte like those of the real API, and the faults inside it."""
 
 import asyncio
+import hashlib
 import itertools
 import json
 from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from tests.servers.anthropic.cache import Tokens
-from tests.servers.anthropic.script import Cite, Fault, Pause, Say, Step, Stop, Think, pieces
+from tests.servers.anthropic.script import Cite, Fault, Pause, Say, Step, Stop, Think, UseTool, pieces
 
 _ids = itertools.count(1)
+_call_ids = itertools.count(1)
 
 PING = b'event: ping\ndata: {"type": "ping"}\n\n'
 
@@ -46,7 +49,7 @@ async def events(
         await asyncio.sleep(pace.delay)
     sent, written = 0, 0
     due = asyncio.get_running_loop().time()
-    for data, delta, seconds in _plan(pace, steps):
+    for data, delta, seconds in _plan(pace, model, steps):
         if delta:
             if fault and fault.after == sent:
                 async for chunk in _strike(pace, fault):
@@ -61,37 +64,72 @@ async def events(
         async for chunk in _strike(pace, fault):
             yield chunk
     usage = _usage(tokens, written + 1)
-    reason = next((step.reason for step in steps if isinstance(step, Stop)), "end_turn")
+    reason = reason_of(steps)
     yield _event("message_delta", {"delta": {"stop_reason": reason, "stop_sequence": None}, "usage": usage}), False
     if fault and fault.kind == "no_usage":
         raise Broken("eof")
     yield _event("message_stop", {}), False
 
 
-def whole_message(model: str, steps: Sequence[Step], tokens: Tokens) -> dict[str, Any]:
-    """The same message as one JSON body."""
+def named(steps: Sequence[Step]) -> list[Step]:
+    """The steps, with an id for every call."""
+    return [
+        replace(step, id=f"toolu_{next(_call_ids):024d}") if isinstance(step, UseTool) and not step.id else step
+        for step in steps
+    ]
+
+
+def reason_of(steps: Sequence[Step]) -> str:
+    """The `stop_reason` of a message."""
+    default = "tool_use" if any(isinstance(step, UseTool) for step in steps) else "end_turn"
+    return next((step.reason for step in steps if isinstance(step, Stop)), default)
+
+
+def blocks_of(model: str, steps: Sequence[Step]) -> list[dict[str, Any]]:
+    """The content of a message, as it is when all of it has been streamed."""
     blocks: list[dict[str, Any]] = []
+    is_open = False
     for step in steps:
         if isinstance(step, Think):
-            blocks.append({"type": "thinking", "thinking": step.text, "signature": "c2ln"})
-        elif isinstance(step, Say):
-            blocks.append({"type": "text", "text": step.text, "citations": None})
-        elif isinstance(step, Cite) and blocks:
-            blocks[-1]["citations"] = [_citation(step)]
-    reason = next((step.reason for step in steps if isinstance(step, Stop)), "end_turn")
-    return _message(model, blocks, reason, tokens, sum(len(str(block.get("text", ""))) // 4 for block in blocks) + 1)
+            blocks.append({"type": "thinking", "thinking": step.text, "signature": signature(model, step.text)})
+        elif isinstance(step, UseTool):
+            blocks.append({"type": "tool_use", "id": step.id, "name": step.name, "input": dict(step.arguments)})
+        elif isinstance(step, Say | Cite):
+            if not is_open or (isinstance(step, Say) and "citations" in blocks[-1]):
+                blocks.append({"type": "text", "text": ""})
+            if isinstance(step, Say):
+                blocks[-1]["text"] += step.text
+            else:
+                blocks[-1].setdefault("citations", []).append(_citation(step))
+        is_open = isinstance(step, Say | Cite) or (is_open and isinstance(step, Pause))
+    return blocks
 
 
-def _plan(pace: Pace, steps: Sequence[Step]) -> Iterator[tuple[bytes, bool, float]]:
+def signature(model: str, thought: str) -> str:
+    """What a thinking block is signed with: it is good for this model and these words only."""
+    return hashlib.sha256(f"{model}\n{thought}".encode()).hexdigest()
+
+
+def whole_message(model: str, steps: Sequence[Step], tokens: Tokens) -> dict[str, Any]:
+    """The same message as one JSON body."""
+    blocks = blocks_of(model, steps)
+    length = sum(len(str(block.get("text", ""))) // 4 for block in blocks)
+    return _message(model, blocks, reason_of(steps), tokens, length + 1)
+
+
+def _plan(pace: Pace, model: str, steps: Sequence[Step]) -> Iterator[tuple[bytes, bool, float]]:
     """What is sent one after the other: bytes, whether they are a text delta, seconds to wait before them."""
     seconds = 1 / pace.rate if pace.rate else 0.0
     index, open_text, cited = 0, False, False
     for step in steps:
-        if open_text and (isinstance(step, Think) or (isinstance(step, Say) and cited)):
+        if open_text and (isinstance(step, Think | UseTool) or (isinstance(step, Say) and cited)):
             yield _event("content_block_stop", {"index": index}), False, 0.0
             index, open_text, cited = index + 1, False, False
         if isinstance(step, Think):
-            yield from _think(index, step)
+            yield from _think(index, model, step)
+            index += 1
+        elif isinstance(step, UseTool):
+            yield from _call(index, step)
             index += 1
         elif isinstance(step, Pause):
             yield PING, False, step.seconds
@@ -110,12 +148,23 @@ def _plan(pace: Pace, steps: Sequence[Step]) -> Iterator[tuple[bytes, bool, floa
         yield _event("content_block_stop", {"index": index}), False, 0.0
 
 
-def _think(index: int, step: Think) -> Iterator[tuple[bytes, bool, float]]:
+def _think(index: int, model: str, step: Think) -> Iterator[tuple[bytes, bool, float]]:
     block = {"type": "thinking", "thinking": "", "signature": ""}
     yield _event("content_block_start", {"index": index, "content_block": block}), False, 0.0
     for piece in pieces(step.text, 12) if step.text else ():
         yield _delta(index, {"type": "thinking_delta", "thinking": piece}), False, 0.0
-    yield _delta(index, {"type": "signature_delta", "signature": "EqQBCkYIBxgCKkA"}), False, step.seconds
+    yield _delta(index, {"type": "signature_delta", "signature": signature(model, step.text)}), False, step.seconds
+    yield _event("content_block_stop", {"index": index}), False, 0.0
+
+
+def _call(index: int, step: UseTool) -> Iterator[tuple[bytes, bool, float]]:
+    block = {"type": "tool_use", "id": step.id, "name": step.name, "input": {}, "caller": {"type": "direct"}}
+    yield _event("content_block_start", {"index": index, "content_block": block}), False, 0.0
+    written = json.dumps(step.arguments) if step.written is None else step.written
+    size = max(7, len(written) // 1000)
+    for start in range(-size, len(written), size):  # the first piece is empty, as the API's is
+        piece = written[max(0, start) : start + size]
+        yield _delta(index, {"type": "input_json_delta", "partial_json": piece}), False, 0.0
     yield _event("content_block_stop", {"index": index}), False, 0.0
 
 
