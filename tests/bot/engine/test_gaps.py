@@ -1,5 +1,6 @@
 """What customers ask and no policy answers is kept for the shop."""
 
+import asyncio
 import json
 
 import pytest
@@ -63,8 +64,7 @@ async def test_what_staff_ask_and_what_got_no_answer_is_no_gap(desk: Desk) -> No
 
 
 async def test_several_messages_are_one_gap(desk: Desk) -> None:
-    await desk.write("shop ơi")
-    await desk.write("có bán laptop không?")
+    await asyncio.gather(desk.write("shop ơi"), desk.write("có bán laptop không?"))
     await desk.answered()
     questions = [str(row[0]) for row in await desk.rows("SELECT question FROM gaps")]
     assert questions == ["shop ơi\ncó bán laptop không?"]

@@ -237,6 +237,7 @@ async def test_the_language_of_the_answer_is_the_customers_whatever_the_policies
     other = {"en": "vi", "vi": "en"}[language]
     prompts = shutil.copytree(PROMPTS, tmp_path / "prompts")
     shutil.rmtree(prompts / "policies" / language)
+    shutil.rmtree(prompts / "tests")
     async with opened(tmp_path, LARGE, prompts=prompts, language=other) as desk:
         target = next(one.id for one in desk.policies.prompts.sections if one.policy == f"{other}/warranty")
         words = {"en": "thời hạn bảo hành", "vi": "warranty period"}[language]

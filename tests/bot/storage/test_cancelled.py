@@ -17,6 +17,7 @@ import pytest
 
 import bot.storage
 from bot.chat import Address, Attachment, MessageRef, Source, UnreadableUpdate
+from bot.storage.asked import Asked
 from bot.storage.backup import backups
 from bot.storage.bookmarks import StoredBookmarks
 from bot.storage.daily import DailyBackup
@@ -92,6 +93,10 @@ def two_writes(db: sqlite3.Connection) -> None:
 
 
 CALLS: dict[str, Call] = {
+    "Asked.gaps": lambda db: Asked(db).gaps(None, limit=5),
+    "Asked.known_sections": lambda db: Asked(db).known_sections(),
+    "Asked.relied_on": lambda db: Asked(db).relied_on(["vi/returns"], None),
+    "Asked.questions": lambda db: Asked(db).questions(5),
     "Messages.receive": lambda db: Messages(db).receive(
         message("ba", 3, attachments=(Attachment("photo", "x"),)), at=NOON
     ),
@@ -133,6 +138,7 @@ CALLS: dict[str, Call] = {
 WITH_A_TEST_OF_THEIR_OWN = {"Database.open", "Database.close", "DailyBackup.run"}
 NEVER_DO_ANYTHING = {"ReadOnlyDatabase.write", "ReadOnlyDatabase.close"}
 READS = {
+    *("Asked.gaps", "Asked.known_sections", "Asked.relied_on", "Asked.questions"),
     *("Messages.conversations_waiting", "Messages.waiting", "Messages.attachment", "Turns.history", "Turns.transcript"),
     *("PolicyVersions.active", "PolicyVersions.versions", "PolicyVersions.files", "PolicyVersions.hashes"),
     *("PolicyVersions.activations", "PolicyVersions.last_considered"),
