@@ -23,6 +23,7 @@ _BLOCK_START = regex.compile(r"(?m)^([ ]*)(?:(\d+)(?=\.(?:\s|$))|(?=[#>-]))")
 _LANGUAGE = regex.compile(r"[A-Za-z0-9_+.#-]+")
 # Discord finds the end of an address that has such brackets at the wrong one.
 _NESTED = regex.compile(r"\([^)]*\(|\)[^(]*\)|^[^(]*\)|\([^)]*$")
+_THREE_TICKS = regex.compile("`{3,}")
 _MARKERS = {"Strong": "**", "Emphasis": "*", "Strikethrough": "~~"}
 _RULE = "———"
 _WIDEST = 100
@@ -179,8 +180,20 @@ class _Writer:
             words = self._parts[-1].rstrip() or self._parts[-1]
             space = self._parts[-1][len(words) :]
             self._parts[-1:] = [words, marker, space] if space else [words, marker]
+            if name == "Emphasis":
+                self._settle_emphasis(at)
         elif name == "Tilde":
             self._say("~")
+
+    def _settle_emphasis(self, at: int) -> None:
+        """Discord takes the first three stars of `***a** b*` for two and a star: then the outer ones are lines,
+        or, where these would be read otherwise, nothing."""
+        inside = "".join(self._parts[at:]).rstrip()[:-1]
+        if not inside.startswith("**") or inside.find("**", 2) == len(inside) - 2:
+            return
+        marker = "" if "_" in inside else "_"
+        end = next(number for number in range(len(self._parts) - 1, at, -1) if self._parts[number] == "*")
+        self._parts[at - 1] = self._parts[end] = marker
 
     def _link(self) -> None:
         if self._cell is None:
@@ -304,7 +317,7 @@ class _Writer:
             self._gap = 1
         self._lead = ""
         # Three backticks end it, whatever it began with.
-        text = text.replace("```", "`\u200b`\u200b`")
+        text = _THREE_TICKS.sub(lambda ticks: "\u200b".join(ticks[0]), text)
         if language and not _LANGUAGE.fullmatch(language):
             language = None
         self._put(f"```{language or ''}\n{text}\n```")

@@ -42,6 +42,10 @@ def test_what_discord_knows_stays_as_it_is(text: str) -> None:
         (">>> cả đoạn", "> cả đoạn"),
         ("> > lồng nhau", "> lồng nhau"),
         ("~~~py\nx = 1\n~~~", "```py\nx = 1\n```"),
+        ("    `````x", "```\n`\u200b`\u200b`\u200b`\u200b`x\n```"),
+        ("***Lưu ý** chị* nhé", "_**Lưu ý** chị_ nhé"),
+        ("***a** b_c* và ***d** e **f***", "**a** b_c và _**d** e **f**_"),
+        ("*a **b*** ***c*** ***d* e**", "*a **b*** ***c*** ***d* e**"),
     ],
 )
 def test_what_discord_does_not_know_becomes_what_it_knows(text: str, shown: str) -> None:
