@@ -127,7 +127,7 @@ class _Writer:
     def _end(self, event: Event) -> None:
         match event.name:
             case "Strong" | "Emphasis" | "Strikethrough":
-                self._unmark()
+                self._unmark(self._source[event.end : event.end + 4].decode(errors="ignore")[:1])
             case "Link" | "Image":
                 self._link()
             case "BlockQuote":
@@ -172,7 +172,7 @@ class _Writer:
         """Whether a mark was just opened: two that open go together, one that closes and one that opens do not."""
         return bool(self._open) and self._open[-1][2] == len(self._parts)
 
-    def _unmark(self) -> None:
+    def _unmark(self, follows: str) -> None:
         self._flush()
         name, marker, at = self._open.pop()
         if at >= 0:
@@ -181,17 +181,18 @@ class _Writer:
             space = self._parts[-1][len(words) :]
             self._parts[-1:] = [words, marker, space] if space else [words, marker]
             if name == "Emphasis":
-                self._settle_emphasis(at)
+                self._settle_emphasis(at, follows)
         elif name == "Tilde":
             self._say("~")
 
-    def _settle_emphasis(self, at: int) -> None:
+    def _settle_emphasis(self, at: int, follows: str) -> None:
         """Discord takes the first three stars of `***a** b*` for two and a star: then the outer ones are lines,
-        or, where these would be read otherwise, nothing."""
+        or, where these would be none (they stand at the edges of words), nothing."""
         inside = "".join(self._parts[at:]).rstrip()[:-1]
         if not inside.startswith("**") or inside.find("**", 2) == len(inside) - 2:
             return
-        marker = "" if "_" in inside else "_"
+        before = self._parts[at - 2][-1:] if at > 1 else ""
+        marker = "" if "_" in before + inside + follows or before.isalnum() or follows.isalnum() else "_"
         end = next(number for number in range(len(self._parts) - 1, at, -1) if self._parts[number] == "*")
         self._parts[at - 1] = self._parts[end] = marker
 

@@ -45,6 +45,7 @@ def test_what_discord_knows_stays_as_it_is(text: str) -> None:
         ("    `````x", "```\n`\u200b`\u200b`\u200b`\u200b`x\n```"),
         ("***Lưu ý** chị* nhé", "_**Lưu ý** chị_ nhé"),
         ("***a** b_c* và ***d** e **f***", "**a** b_c và _**d** e **f**_"),
+        ("x***a** b* và ***a** b*x", "x**a** b và **a** bx"),
         ("*a **b*** ***c*** ***d* e**", "*a **b*** ***c*** ***d* e**"),
     ],
 )
