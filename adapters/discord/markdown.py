@@ -16,7 +16,7 @@ _ADDRESS = regex.compile(
 )
 _SPECIAL = regex.compile(
     r"[\\*`\[]|(?<=\])\(|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|\|(?=\|)|(?<=\|)\||~(?=~)|(?<=~)~"
-    r"|<(?=[@#:]|/[\w -]+:|a:|t:|id:)"
+    r"|<(?=[@#:]|/[\w -]+:|a:|t:|id:)|:(?=//[`|])"
 )
 _BLOCK_START = regex.compile(r"(?m)^([ ]*)(?:(\d+)(?=\.(?:\s|$))|(?=[#>-]))")
 # Anything else behind the backticks is the first line of the code.
@@ -331,7 +331,9 @@ def _escaped(text: str, may_link: Callable[[str], bool] = lambda url: True, *, a
         done.append(_SPECIAL.sub(r"\\\g<0>", text[position : match.start()]))
         position = match.start() + len(url)
         if not may_link(url if "://" in url else f"https://{url}"):
-            done.append(f"`{url}`")
+            # The end of a style is looked for in code, too.
+            is_torn = "*" in url or "~~" in url
+            done.append(_SPECIAL.sub(r"\\\g<0>", url).replace("://", "\\://") if is_torn else f"`{url}`")
         else:
             # Discord would take what follows without a space for a part of it.
             done.append(url if text[position : position + 1].isspace() or "://" not in url else f"<{_bare(url)}>")

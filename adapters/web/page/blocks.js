@@ -40,6 +40,7 @@ function readBlock(lines, at, end, growing, depth, isBelowWords) {
     return { type: "heading", level: heading[1].length, inline: parseInline(words, last), next: at + 1 };
   }
   if (isRule(line)) return { type: "rule", next: at + 1 };
+  if (depth === 0 && indentOf(line) >= 4 && !isBelowWords) return readIndented(lines, at, end);
   if (depth < DEPTH) {
     if (/^ {0,3}>/.test(line)) return readQuote(lines, at, end, growing, depth);
     if (markerOf(line)) return readList(lines, at, end, growing, depth);
@@ -153,6 +154,7 @@ function readList(lines, at, end, growing, depth) {
     // Only a paragraph goes on with a line that has left its list.
     let isParagraph = true;
     let inTable = false;
+    let inCode = false;
     while (next < end) {
       const line = lines[next];
       if (line.trim() === "") {
@@ -167,8 +169,9 @@ function readList(lines, at, end, growing, depth) {
       if (!belongs && !continues) break;
       if (blank && !markerOf(line)) loose = true;
       inner.push(belongs ? dedent(line, Math.min(deep, marker.content)) : asWords(line.trimStart()));
-      inTable = !blank && (inTable || (belongs && isDelimiterRow(line.trim())));
-      isParagraph = !inTable && !/^ {0,3}=+[ \t]*$/.test(inner[inner.length - 1]);
+      inCode = belongs && (blank || inCode) && indentOf(inner[inner.length - 1]) >= 4;
+      inTable = !blank && (inTable || (belongs && isDelimiterRow(withoutMarks(line.trim()).trim())));
+      isParagraph = !inTable && !inCode && !/^ {0,3}=+[ \t]*$/.test(inner[inner.length - 1]);
       blank = false;
       next += 1;
     }
