@@ -35,6 +35,7 @@ from bot.policies.version import short
 from bot.policies.watch import FolderWatch
 from bot.policy_commands.change import commands_of, policies_of
 from bot.process import on_signals, raise_file_limit, settle_memory
+from bot.reply.whole import whole
 from bot.scheduler import SendScheduler
 from bot.settings import Settings
 from bot.storage.bookmarks import StoredBookmarks
@@ -309,7 +310,7 @@ def platforms_of(shop: Shop, readiness: Readiness) -> list[ChatPlatform]:
             WebPlatform(
                 host=host,
                 port=port,
-                transcript=shop.turns.transcript,
+                transcript=partial(shop.turns.transcript, shown=whole),
                 greeting=lambda language: shop.policies.sentence("greeting", language),
                 readiness=readiness,
                 extra_routes=[webhook] if webhook else [],

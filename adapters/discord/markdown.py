@@ -16,13 +16,14 @@ _ADDRESS = regex.compile(
 )
 _SPECIAL = regex.compile(
     r"[\\*`\[]|(?<=\])\(|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|\|(?=\|)|(?<=\|)\||~(?=~)|(?<=~)~"
-    r"|<(?=[@#:]|/[\w -]+:|a:|t:|id:)"
+    r"|<(?=[@#:]|/[\w -]+:|a:|t:|id:)|:(?=//[`|])"
 )
 _BLOCK_START = regex.compile(r"(?m)^([ ]*)(?:(\d+)(?=\.(?:\s|$))|(?=[#>-]))")
 # Anything else behind the backticks is the first line of the code.
 _LANGUAGE = regex.compile(r"[A-Za-z0-9_+.#-]+")
 # Discord finds the end of an address that has such brackets at the wrong one.
 _NESTED = regex.compile(r"\([^)]*\(|\)[^(]*\)|^[^(]*\)|\([^)]*$")
+_THREE_TICKS = regex.compile("`{3,}")
 _MARKERS = {"Strong": "**", "Emphasis": "*", "Strikethrough": "~~"}
 _RULE = "———"
 _WIDEST = 100
@@ -126,7 +127,7 @@ class _Writer:
     def _end(self, event: Event) -> None:
         match event.name:
             case "Strong" | "Emphasis" | "Strikethrough":
-                self._unmark()
+                self._unmark(self._source[event.end : event.end + 4].decode(errors="ignore")[:1])
             case "Link" | "Image":
                 self._link()
             case "BlockQuote":
@@ -171,7 +172,7 @@ class _Writer:
         """Whether a mark was just opened: two that open go together, one that closes and one that opens do not."""
         return bool(self._open) and self._open[-1][2] == len(self._parts)
 
-    def _unmark(self) -> None:
+    def _unmark(self, follows: str) -> None:
         self._flush()
         name, marker, at = self._open.pop()
         if at >= 0:
@@ -179,8 +180,21 @@ class _Writer:
             words = self._parts[-1].rstrip() or self._parts[-1]
             space = self._parts[-1][len(words) :]
             self._parts[-1:] = [words, marker, space] if space else [words, marker]
+            if name == "Emphasis":
+                self._settle_emphasis(at, follows)
         elif name == "Tilde":
             self._say("~")
+
+    def _settle_emphasis(self, at: int, follows: str) -> None:
+        """Discord takes the first three stars of `***a** b*` for two and a star: then the outer ones are lines,
+        or, where these would be none (they stand at the edges of words), nothing."""
+        inside = "".join(self._parts[at:]).rstrip()[:-1]
+        if not inside.startswith("**") or inside.find("**", 2) == len(inside) - 2:
+            return
+        before = self._parts[at - 2][-1:] if at > 1 else ""
+        marker = "" if "_" in before + inside + follows or before.isalnum() or follows.isalnum() else "_"
+        end = next(number for number in range(len(self._parts) - 1, at, -1) if self._parts[number] == "*")
+        self._parts[at - 1] = self._parts[end] = marker
 
     def _link(self) -> None:
         if self._cell is None:
@@ -304,7 +318,7 @@ class _Writer:
             self._gap = 1
         self._lead = ""
         # Three backticks end it, whatever it began with.
-        text = text.replace("```", "`\u200b`\u200b`")
+        text = _THREE_TICKS.sub(lambda ticks: "\u200b".join(ticks[0]), text)
         if language and not _LANGUAGE.fullmatch(language):
             language = None
         self._put(f"```{language or ''}\n{text}\n```")
@@ -317,7 +331,9 @@ def _escaped(text: str, may_link: Callable[[str], bool] = lambda url: True, *, a
         done.append(_SPECIAL.sub(r"\\\g<0>", text[position : match.start()]))
         position = match.start() + len(url)
         if not may_link(url if "://" in url else f"https://{url}"):
-            done.append(f"`{url}`")
+            # The end of a style is looked for in code, too.
+            is_torn = "*" in url or "~~" in url
+            done.append(_SPECIAL.sub(r"\\\g<0>", url).replace("://", "\\://") if is_torn else f"`{url}`")
         else:
             # Discord would take what follows without a space for a part of it.
             done.append(url if text[position : position + 1].isspace() or "://" not in url else f"<{_bare(url)}>")

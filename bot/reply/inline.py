@@ -160,8 +160,7 @@ class Reader:
             is_open = start + 1 == len(text) or text[start + 1 :] == "\n"
             return None if is_open else self._span(start, start + 2)
         if char == "`":
-            is_lone = text[end : end + 1].isspace() and self._is_past(start, len(text), _SHORT_HOLD)
-            return self._code(start, end) or (end if is_lone else None)
+            return self._code(start, end) or (end if self._is_lone(start, end) else None)
         if text[end - 1] == "[":
             openers = tuple((run, run.count) for run in self._runs)
             if self._brackets and self._brackets[-1].openers == openers:
@@ -234,6 +233,13 @@ class Reader:
             if len(match[0]) == ticks:
                 return self._span(start, match.end(), "`" * ticks) if match.end() < len(self._text) else None
         return None
+
+    def _is_lone(self, start: int, end: int) -> bool:
+        """Whether backticks without an end are hardly the beginning of code: they stand before a space, or what
+        is behind them has others than they are."""
+        if self._text[end : end + 1].isspace():
+            return self._is_past(start, len(self._text), _SHORT_HOLD)
+        return "`" in self._text[end : end + HOLD] and self._is_past(start, len(self._text))
 
     def _close_bracket(self, start: int) -> int | None:
         after, text = start + 1, self._text

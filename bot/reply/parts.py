@@ -94,7 +94,7 @@ class Parts:
                 return ""
             units = self._units(shown)
             if units <= self._max_units:
-                return shown if units > 0 and not _is_bare(shown) else ""
+                return shown if units > 0 and not is_bare(shown) else ""
             self._freeze(text, places, moved, look.end)
 
     def finish(self, source: str, *endings: str, is_cut: bool = False) -> list[str]:
@@ -165,7 +165,7 @@ def spread(text: str, count: int, measure: Callable[[str], int]) -> list[str]:
     return pieces + [NOTHING] * (count - len(pieces))
 
 
-def _is_bare(text: str) -> bool:
+def is_bare(text: str) -> bool:
     """Whether a text is markup and nothing else: as long as it grows that is not worth showing."""
     if len(text) >= _LONGEST_BARE:
         return is_blank(text)

@@ -9,7 +9,7 @@ from bot.chat import Address, CallKind, MessageRef, OutboundMessage, ReplyCall, 
 from bot.errors import MessageGone, MessageRefused, PlatformError, RecipientGone, Unavailable
 from bot.reply.growing import visible
 from bot.reply.mark import with_mark
-from bot.reply.parts import Parts, spread
+from bot.reply.parts import Parts, is_bare, spread
 from bot.reply.plain import plain
 from bot.reply.references import References
 from bot.reply.slot import Slot, adopted
@@ -284,7 +284,7 @@ class StreamedReply:
             return self._final
         open_part = self._parts.grow(self._source) if self._has_words else ""
         texts = self._linked([*self._parts.frozen, open_part])
-        texts = [*texts[:-1], self._marked(texts[-1])] if texts[-1] else texts[:-1]
+        texts = texts[:-1] if is_bare(texts[-1]) else [*texts[:-1], self._marked(texts[-1])]
         if not texts and self._sentence and not self._answers():
             texts = [self._sentence]
         last = len(texts) - 1

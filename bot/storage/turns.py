@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -14,6 +14,9 @@ from bot.storage.outbox import forget
 
 Outcome = Literal["complete", "stopped", "failed", "refused", "undeliverable", "sentence"]
 """How a turn ended. A question that was refused is no history: with it every later answer would be refused."""
+
+Shown = Callable[[str, str, str], str]
+"""What a reader sees of an answer, given its preface, its text and its notice."""
 
 # A conversation with a longer past is read from here on: no model is given more than this many turns.
 _HISTORY_TURNS = 200
@@ -102,9 +105,9 @@ class Turns:
         """What was said last in this conversation answers these messages, too."""
         await self._database.write(lambda db: _cover(db, conversation_id, messages, at))
 
-    async def transcript(self, address: Address) -> tuple[PastMessage, ...]:
+    async def transcript(self, address: Address, *, shown: Shown | None = None) -> tuple[PastMessage, ...]:
         """What the reader of an address has seen since the last start afresh, oldest first."""
-        return await self._database.read(lambda db: _transcript(db, address))
+        return await self._database.read(lambda db: _transcript(db, address, shown or _below_each_other))
 
 
 def _store_answer(
@@ -185,7 +188,7 @@ def _insert_reply(db: sqlite3.Connection, conversation_id: int, last: int, answe
     return int(row["id"])
 
 
-def _transcript(db: sqlite3.Connection, address: Address) -> tuple[PastMessage, ...]:
+def _transcript(db: sqlite3.Connection, address: Address, shown: Shown) -> tuple[PastMessage, ...]:
     conversation = db.execute(
         "SELECT id, fresh_after FROM conversations WHERE platform = ? AND chat_id = ? AND thread_id = ?",
         (address.platform, address.chat_id, address.thread_id or ""),
@@ -206,10 +209,14 @@ def _transcript(db: sqlite3.Connection, address: Address) -> tuple[PastMessage, 
     # An answer stands behind the newest message that it covers.
     found = [((row["id"], 0), _past(row["message_id"], row["role"], row["text"], row["received_at"])) for row in asked]
     for row in answers:
-        shown = "\n\n".join(part for part in (row["preface"], row["text"], row["notice"]) if part)
-        past = _past(row["reply_key"], "assistant", shown, row["created_at"], _sources(db, row["id"]))
+        text = shown(row["preface"], row["text"], row["notice"])
+        past = _past(row["reply_key"], "assistant", text, row["created_at"], _sources(db, row["id"]))
         found.append(((row["inbox_id"], 1), past))
     return tuple(past for _, past in sorted(found, key=lambda item: item[0]))
+
+
+def _below_each_other(*parts: str) -> str:
+    return "\n\n".join(part for part in parts if part)
 
 
 def _past(key: str, role: Role, text: str, at: str, sources: tuple[Source, ...] = ()) -> PastMessage:

@@ -98,6 +98,14 @@ def test_what_never_closes_hides_so_much_and_no_more(opener: str, most: int, clo
         assert (look.end == len(words.rstrip()), look.closing) == (is_shown, closing if is_shown else "")
 
 
+def test_backticks_with_others_behind_them_are_characters_in_the_end() -> None:
+    words = "mã ``GIAM10` " + "chữ " * 70
+    assert shown(words) == words.rstrip()
+    assert shown(words + "`` nhé") == f"{words}`` nhé"
+    short = "mã ``a ` b`` " + "chữ " * 70
+    assert shown(short) == short.rstrip()
+
+
 def test_an_address_counts_as_a_word_of_what_is_held_back() -> None:
     address = f"https://shop.example/{'a/' * 120}"
     assert shown(f"Xem [{address}") == "Xem"

@@ -82,3 +82,8 @@ def test_a_link_that_would_make_its_message_too_long_stays_words() -> None:
     final = grown(text, max_units=110, step=9)[-1]
     assert all(len(message) <= 110 for message in final)
     assert final[0].startswith("chính sách chữ")
+
+
+def test_a_quote_that_has_shown_nothing_but_a_definition_is_not_sent_yet() -> None:
+    states = grown("> \n> [dt]: https://shop.vn/a\n> \n> Xem [dt] nhé.")
+    assert {state[0].strip("> \n")[:1] for state in states if state} <= {"X"}

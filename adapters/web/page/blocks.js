@@ -16,7 +16,9 @@ export function parseBlocks(lines, growing, depth) {
       continue;
     }
     const start = at;
-    const block = readBlock(lines, at, end, growing, depth);
+    // A paragraph ends above a line with words only where a block begins, and no line there is code by its indent.
+    const isBelowWords = at > 0 && lines[at - 1].trim() !== "" && blocks[blocks.length - 1]?.type === "paragraph";
+    const block = readBlock(lines, at, end, growing, depth, isBelowWords);
     at = block.next;
     if (!block.type) continue;
     const open = growing && at >= end;
@@ -26,7 +28,7 @@ export function parseBlocks(lines, growing, depth) {
   return blocks;
 }
 
-function readBlock(lines, at, end, growing, depth) {
+function readBlock(lines, at, end, growing, depth, isBelowWords) {
   const line = lines[at];
   const last = growing && at === end - 1;
   if (last && isBareMark(line)) return { next: at + 1 };
@@ -38,11 +40,12 @@ function readBlock(lines, at, end, growing, depth) {
     return { type: "heading", level: heading[1].length, inline: parseInline(words, last), next: at + 1 };
   }
   if (isRule(line)) return { type: "rule", next: at + 1 };
+  if (depth === 0 && indentOf(line) >= 4 && !isBelowWords) return readIndented(lines, at, end);
   if (depth < DEPTH) {
     if (/^ {0,3}>/.test(line)) return readQuote(lines, at, end, growing, depth);
     if (markerOf(line)) return readList(lines, at, end, growing, depth);
   }
-  if (indentOf(line) >= 4) return readIndented(lines, at, end);
+  if (indentOf(line) >= 4 && !isBelowWords) return readIndented(lines, at, end);
   if (startsTable(lines, at, end, growing)) return readTable(lines, at, end, growing);
   return readParagraph(lines, at, end, growing, depth);
 }
@@ -148,6 +151,10 @@ function readList(lines, at, end, growing, depth) {
     const inner = [marker.rest.replace(/^\[([ xX])\](?=[ \t])/, (_, mark) => (mark === " " ? "☐" : "☑"))];
     next += 1;
     let blank = false;
+    // Only a paragraph goes on with a line that has left its list.
+    let isParagraph = true;
+    let inTable = false;
+    let inCode = false;
     while (next < end) {
       const line = lines[next];
       if (line.trim() === "") {
@@ -158,10 +165,13 @@ function readList(lines, at, end, growing, depth) {
       }
       const deep = indentOf(line);
       const belongs = deep >= marker.content || (deep >= marker.indent + 2 && (markerOf(line) || !blank));
-      const continues = !blank && !markerOf(line) && !startsBlock(line);
+      const continues = !blank && isParagraph && !markerOf(line) && !startsBlock(line);
       if (!belongs && !continues) break;
       if (blank && !markerOf(line)) loose = true;
       inner.push(belongs ? dedent(line, Math.min(deep, marker.content)) : asWords(line.trimStart()));
+      inCode = belongs && (blank || inCode) && indentOf(inner[inner.length - 1]) >= 4;
+      inTable = !blank && (inTable || (belongs && isDelimiterRow(withoutMarks(line.trim()).trim())));
+      isParagraph = !inTable && !inCode && !/^ {0,3}=+[ \t]*$/.test(inner[inner.length - 1]);
       blank = false;
       next += 1;
     }
@@ -179,7 +189,7 @@ function startsTable(lines, at, end, growing) {
   const line = lines[at].trim();
   if (!line.includes("|")) return false;
   const next = at + 1 < end ? lines[at + 1].trim() : null;
-  if (next !== null && isDelimiterRow(next)) return true;
+  if (next !== null && (isDelimiterRow(next) || isBrokenDelimiterRow(next, cells(line).length))) return true;
   // While it grows, a row that begins with a bar is going to be a table's head.
   return growing && /^\|(?!\|)/.test(line) && (next === null || (at + 2 >= end && /^[|:\- \t]+$/.test(next)));
 }
@@ -188,9 +198,16 @@ function isDelimiterRow(line) {
   return line.includes("-") && line.includes("|") && cells(line).every((cell) => /^:?-+:?$/.test(cell));
 }
 
+/** A row of dashes with a slip in it is one if it has as many cells as the head. */
+function isBrokenDelimiterRow(line, count) {
+  const found = /^[-:|\s]+$/.test(line) && line.includes("|") ? cells(line) : [];
+  return found.length === count && found.every((cell) => cell.includes("-"));
+}
+
 function readTable(lines, at, end, growing) {
   const head = cells(lines[at]);
   const rule = at + 1 < end ? cells(lines[at + 1]) : [];
+  const columns = Math.max(head.length, rule.length);
   const align = rule.map((cell) => (cell.endsWith(":") ? (cell.startsWith(":") ? "center" : "right") : ""));
   const rows = [];
   let next = Math.min(at + 2, end);
@@ -200,9 +217,9 @@ function readTable(lines, at, end, growing) {
   // Each row as long as it is: filling up would make a hostile table of 60,000 characters 900 million cells.
   const inline = (row, index) => {
     const last = open && index === rows.length - 1;
-    const shown = row.slice(0, head.length).map((cell, column) => parseInline(cell, last && column === row.length - 1));
+    const shown = row.slice(0, columns).map((cell, column) => parseInline(cell, last && column === row.length - 1));
     // What has no column stays in the last one, as it stands.
-    if (row.length > head.length) shown[head.length - 1].push({ text: ` | ${row.slice(head.length).join(" | ")}` });
+    if (row.length > columns) shown[columns - 1].push({ text: ` | ${row.slice(columns).join(" | ")}` });
     return shown;
   };
   return { type: "table", align, head: inline(head, rows.length ? -2 : -1), rows: rows.map(inline), next };

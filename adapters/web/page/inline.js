@@ -128,11 +128,14 @@ function readDelimiter(scan, char) {
   const right = !/\s/.test(before) && (!isMark(before) || /\s/.test(after) || isMark(after));
   let opens = left && (char !== "_" || !right || isMark(before));
   let closes = right && (char !== "_" || !left || isMark(after));
+  const either = opens && closes;
   // "**So:**words" is bold to its writer.
   if (char === "*" && end - at === 2 && /[\p{Pe}\p{Pf}\p{Po}]/u.test(before) && !/["']/.test(before)) closes = true;
-  if (char === "~" && end - at !== 2) opens = closes = false;
+  // GFM leaves open what may begin a strikethrough: here it is as at the other doors.
+  if (char === "~") opens = end - at === 2 && !/\s/.test(after);
+  if (char === "~") closes = end - at === 2 && !/\s/.test(before) && (!isMark(before) || /\s/.test(after) || isMark(after));
   const node = push(scan, { text: "", char, left: end - at, length: end - at, opened: [], closed: [] });
-  if (opens || closes) scan.delimiters.push({ node, opens, closes, at });
+  if (opens || closes) scan.delimiters.push({ node, opens, closes, either, at });
   scan.at = end;
 }
 
@@ -147,7 +150,7 @@ function match(scan, bottom) {
   const floors = new Map();
   for (const closer of scan.delimiters.splice(bottom)) {
     if (closer.closes) {
-      const kind = `${closer.node.char}${closer.opens}${closer.node.length % 3}`;
+      const kind = `${closer.node.char}${closer.either}${closer.node.length % 3}`;
       while (closer.node.left) {
         const index = openerFor(stack, closer, floors.get(kind) ?? 0);
         if (index < 0) {
@@ -173,7 +176,7 @@ function openerFor(stack, closer, floor) {
   for (let index = stack.length - 1; index >= floor; index -= 1) {
     const opener = stack[index];
     if (opener.node.char !== closer.node.char) continue;
-    const either = opener.closes || closer.opens;
+    const either = opener.either || closer.either;
     const sum = opener.node.length + closer.node.length;
     if (either && sum % 3 === 0 && (opener.node.length % 3 || closer.node.length % 3)) continue;
     return index;
@@ -272,7 +275,7 @@ function readAutolink(scan) {
     scan.at += line[0].length;
     return true;
   }
-  const mail = /^<([\w.+'-]+@[\w-]+(?:\.[\w-]+)+)>/.exec(rest);
+  const mail = /^<([\w.!#$%&'*+/=?^`{|}~-]+@[a-z0-9-]+(\.[a-z0-9-]+)*)>/i.exec(rest);
   const found = mail ?? /^<([a-z][a-z0-9+.-]{1,31}:[^\s<>]*)>/i.exec(rest);
   const tag = found ? -1 : endOf(TAG, rest, 0);
   if (tag > 0) {
@@ -281,8 +284,9 @@ function readAutolink(scan) {
     return true;
   }
   if (!found) return scan.growing && beginsAutolink(scan);
-  if (mail) found[1] = `mailto:${mail[1]}`;
-  pushLink(scan, found[1], mail ? mail[1] : found[1]);
+  if (!mail) pushLink(scan, found[1], found[1]);
+  else if (mail[2]) pushLink(scan, `mailto:${mail[1]}`, mail[1]);
+  else scan.word += mail[1];
   scan.at += found[0].length;
   return true;
 }
@@ -331,7 +335,7 @@ function closeTail(scan) {
     const { char, length: count } = each.node;
     const node = { text: "", char, left: count, length: count, opened: [], closed: [], virtual: true };
     scan.nodes.push(node);
-    scan.delimiters.push({ node, opens: false, closes: true, at: length });
+    scan.delimiters.push({ node, opens: false, closes: true, either: false, at: length });
   }
 }
 

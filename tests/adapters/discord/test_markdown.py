@@ -42,6 +42,11 @@ def test_what_discord_knows_stays_as_it_is(text: str) -> None:
         (">>> cả đoạn", "> cả đoạn"),
         ("> > lồng nhau", "> lồng nhau"),
         ("~~~py\nx = 1\n~~~", "```py\nx = 1\n```"),
+        ("    `````x", "```\n`\u200b`\u200b`\u200b`\u200b`x\n```"),
+        ("***Lưu ý** chị* nhé", "_**Lưu ý** chị_ nhé"),
+        ("***a** b_c* và ***d** e **f***", "**a** b_c và _**d** e **f**_"),
+        ("x***a** b* và ***a** b*x", "x**a** b và **a** bx"),
+        ("*a **b*** ***c*** ***d* e**", "*a **b*** ***c*** ***d* e**"),
     ],
 )
 def test_what_discord_does_not_know_becomes_what_it_knows(text: str, shown: str) -> None:
@@ -135,3 +140,10 @@ def test_what_would_end_a_style_too_early_loses_its_form_and_no_text() -> None:
     assert to_discord("*a*__b__ _c <br>_") == "*a*b *c*"
     assert to_discord("``a```b``") == "a\\`\\`\\`b"
     assert to_discord("```đường\nx\n```") == "```\nx\n```"
+
+
+def test_a_refused_address_with_marks_is_neither_a_link_nor_tears_the_style_around_it() -> None:
+    shown = to_discord("*a <https://x.test/**b> c* https://`x.test/ https://x.test/", lambda url: False)
+    assert "https\\://x.test/\\*\\*b" in shown
+    assert "https\\://\\`x.test/" in shown
+    assert shown.endswith("`https://x.test/`")

@@ -92,3 +92,14 @@ async def test_what_was_delivered_is_not_sent_again_after_a_reload_and_a_draft_i
     assert await tab.run("document.getElementById('input').value") == "còn nháp"
     assert await tab.run("sessionStorage.getItem('shopdesk.unsent')") == "[]"
     assert [message.text for message in shop.received] == ["giữ hộ tin này"]
+
+
+async def test_characters_are_named_by_every_name_that_html_has(shop: Shop, tab: Tab) -> None:
+    await tab.type("hỏi")
+    await shop.arrived.wait()
+    text = "&nbsp;A &rightarrow; B &CounterClockwiseContourIntegral; &notit; &amp;lt; &rlm;&nothing; &lt;b&gt;"
+    await shop.web.send(shop.address, OutboundMessage(text), key="r1")
+    await tab.wait_for("document.querySelector('.assistant .text')?.textContent")
+    shown = await tab.run("document.querySelector('.assistant .text').textContent")
+    assert shown == "\u00a0A → B ∳ &notit; &lt; &nothing; <b>"
+    assert tab.problems == []

@@ -223,6 +223,38 @@ def test_a_finished_text_is_formatted_as_meant(page: Run) -> None:
         "![ảnh](https://a.vn/b.png)": "<p><a>ảnh</a></p>",
         "**Đổi trả:**ngay": "<p><strong>Đổi trả:</strong>ngay</p>",
         "``a ` b``": "<p><code>a ` b</code></p>",
+        "x~~(a)~~ ~~*b*~~": "<p>x<del>(a)</del> <del><em>b</em></del></p>",
+        "<a.b@c> <@1> <lan@shop.vn>": "<p>a.b@c &lt;@1&gt; <a>lan@shop.vn</a></p>".replace("&lt;", "<").replace(
+            "&gt;", ">"
+        ),
+        "x\n\n    - y": "<p>x</p><pre><code>- y</code></pre>",
+        "Ơi!**a* b*": "<p>Ơi!<em><em>a</em> b</em></p>",
+        "&valueOf; &toString; &semi; &Agrave;": "<p>&valueOf; &toString; ; À</p>",
+    }
+    for source, tree in zip(samples, page("render", texts=list(samples), growing=False), strict=True):
+        assert html_of(tree) == samples[source], source
+
+
+def test_a_table_is_one_wherever_a_model_puts_it(page: Run) -> None:
+    head = "<tr><th>a</th><th>b</th></tr>"
+    body = "<tr><td>1</td><td>2</td></tr>"
+    table = f"<div><table><thead>{head}</thead><tbody>{body}</tbody></table></div>"
+    rows = "| a | b |\n|---|---|\n| 1 | 2 |"
+    samples = {
+        f"- x\n  ====\n{rows}": f"<ul><li>x</li></ul>{table}",
+        f"- {rows}\ny\n====\n{rows}".replace("\n|", "\n  |", 2): f"<ul><li>{table}</li></ul><p>y</p>{table}",
+        f"> x\n> 9) y\n{rows}".replace("\n|", "\n>     |"): f"<blockquote><p>x<br>9) y</p>{table}</blockquote>",
+        f"- x\n\n      y\n{rows}": f"<ul><li><p>x</p><pre><code>y</code></pre></li></ul>{table}",
+        f"- > {rows}\n{rows}".replace(
+            "\n|", "\n  > |", 2
+        ): f"<ul><li><blockquote>{table}</blockquote></li></ul>{table}",
+        rows.replace("|---|---|", "|-- :|--  -|"): table,
+        rows.replace("| a |", "a |").replace("b |", "b"): table,
+        "a | b\n::|::": "<p>a | b<br>::|::</p>",
+        "| a |\n|--|--|\n| **b** | **c** |": (
+            "<div><table><thead><tr><th>a</th></tr></thead><tbody><tr><td><strong>b</strong></td>"
+            "<td><strong>c</strong></td></tr></tbody></table></div>"
+        ),
     }
     for source, tree in zip(samples, page("render", texts=list(samples), growing=False), strict=True):
         assert html_of(tree) == samples[source], source

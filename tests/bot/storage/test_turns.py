@@ -91,5 +91,13 @@ async def test_the_transcript_is_what_the_reader_saw(messages: Messages, turns: 
     assert seen[1].sources == (SOURCE,)
 
 
+async def test_the_transcript_shows_an_answer_as_its_caller_says(messages: Messages, turns: Turns) -> None:
+    conversation, first = await asked(messages, "một", 1)
+    stored = answer("eins", reply_key="r1", preface="Xin lỗi.", notice="Đã dừng.")
+    await turns.store(conversation.id, first, stored, at=NOON)
+    seen = await turns.transcript(LAN, shown=lambda *parts: "|".join(parts))
+    assert [past.text for past in seen] == ["một", "Xin lỗi.|eins|Đã dừng."]
+
+
 async def test_nobody_has_seen_anything_at_an_unknown_address(turns: Turns) -> None:
     assert await turns.transcript(Address("shop", "nobody")) == ()
