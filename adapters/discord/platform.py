@@ -107,7 +107,7 @@ class DiscordPlatform:
         self._capacity = capacity
         self._calls = Calls(timeout=call_timeout)
         # `measure` and the call behind it look at the same text: it is converted once.
-        self._formatted = lru_cache(maxsize=512)(partial(to_discord, may_link=may_link))
+        self._formatted = lru_cache(maxsize=128)(partial(to_discord, may_link=may_link))
         self._client: DeskClient | None = None
         self._files: Files | None = None
 

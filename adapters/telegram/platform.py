@@ -84,7 +84,7 @@ class TelegramPlatform:
         self._registered = False
         self._moved: dict[str, str] = {}
         # `measure` and the call behind it look at the same text: it is converted once.
-        self._formatted = lru_cache(maxsize=512)(partial(formatted, may_link=may_link))
+        self._formatted = lru_cache(maxsize=128)(partial(formatted, may_link=may_link))
 
     @property
     def name(self) -> str:

@@ -62,7 +62,7 @@ def words_of(text: str, *, at_most: int | None = None) -> list[Word]:
     return [word(one) for one in _WORD.findall(normal)[:at_most]]
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=8_192)
 def word(text: str) -> Word:
     """One word in lower case and NFC, as the search compares it."""
     text = text.translate(_SEPARATORS)[:_LONGEST_WORD]

@@ -17,6 +17,7 @@ NOTHING = "⋯"
 """What a message shows that is left over from an answer that was replaced by a shorter one."""
 
 _TASK = regex.compile(r"(?m)^(?:- )?\\\[[ xX]\\\]")
+_WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 _LONGEST_BARE = 64
 # No door makes more units of one more character; so a text with room enough is not measured again.
 _MOST_UNITS = 8
@@ -158,11 +159,15 @@ class Parts:
 
 
 def spread(text: str, count: int, measure: Callable[[str], int]) -> list[str]:
-    """A text over exactly `count` messages, about equally long; what it is too short for shows `NOTHING`."""
-    units = max(1, -(-measure(text) // count))
-    while len(pieces := Parts(max_units=units, measure=measure).finish(text)) > count:
+    """A text over exactly `count` messages, about equally long and without a cut in any word; what it is too short
+    for shows `NOTHING`."""
+    whole, words = measure(text), set(_WORD.findall(text))
+    units = max(1, -(-whole // count))
+    while True:
+        pieces = Parts(max_units=units, measure=measure).finish(text)
+        if units > whole or (len(pieces) <= count and words <= {word for one in pieces for word in _WORD.findall(one)}):
+            return pieces + [NOTHING] * (count - len(pieces))
         units += max(1, units // 8)
-    return pieces + [NOTHING] * (count - len(pieces))
 
 
 def is_bare(text: str) -> bool:

@@ -1,6 +1,6 @@
 import pytest
 import regex
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.chat import Address, MessageRef, ReplyCall, Source
@@ -412,6 +412,7 @@ def test_halves_of_characters_are_put_together_or_replaced() -> None:
 
 
 @given(answers(10), st.integers(100, 500), st.lists(st.integers(1, 60), min_size=1), st.integers(0, 3))
+@example(f"```py\n{'Xin ' * 6}\n{'Xin ' * 8}\n{'Xin ' * 8}\nchào\n```", 100, [1], 3)
 @settings(max_examples=100, deadline=None)
 def test_however_often_it_is_looked_at_the_end_is_the_same(
     text: str, limit: int, steps: list[int], restarts: int
