@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Protocol
 
 from bot.failpoints import STEPS
@@ -75,6 +76,16 @@ class Door(Protocol):
         """Whether what is written while the program is not there reaches it when it comes back."""
         ...
 
+    @property
+    def greets(self) -> bool:
+        """Whether everybody has written once before: what somebody writes for the first time ever, while the
+        program is not there, cannot be found on this platform."""
+        ...
+
+    def greet(self) -> None:
+        """Everybody writes a first message."""
+        ...
+
     async def write(self) -> None:
         """Everybody writes."""
         ...
@@ -97,6 +108,7 @@ class TelegramDoor:
     picture, two messages of one who waits since this morning, an update that nobody can read, and a 429."""
 
     keeps = True
+    greets = False
 
     def __init__(self, telegram: TelegramServer, claude: AnthropicServer) -> None:
         self.telegram, self.claude = telegram, claude
@@ -131,6 +143,9 @@ class TelegramDoor:
     @property
     def starts(self) -> int:
         return len(self.telegram.calls("deleteWebhook", status=200))
+
+    def greet(self) -> None:
+        """Nobody has to: Telegram keeps everything."""
 
     async def write(self) -> None:
         people = self.people
@@ -172,7 +187,7 @@ class DiscordDoor:
     """Staff in direct messages, in a channel and in a thread: short and long answers, two messages in a row, and
     a picture."""
 
-    keeps = True
+    keeps = greets = True
 
     def __init__(self, discord: DiscordServer, claude: AnthropicServer) -> None:
         self.discord, self.claude = discord, claude
@@ -182,7 +197,7 @@ class DiscordDoor:
         self.channels = {str(one.direct.id): one.direct for one in self.people}
         self.channels |= {str(one.id): one for one in (discord.general, discord.thread)}
         direct = [str(one.direct.id) for one in self.people]
-        self.expected = {
+        self.after_greeting = {
             direct[0]: Expected(("short70",)),
             direct[1]: Expected(("long80",)),
             direct[2]: Expected(("tiny90", "short91")),
@@ -190,6 +205,7 @@ class DiscordDoor:
             str(discord.general.id): Expected(("tiny110",)),
             str(discord.thread.id): Expected(("long120",)),
         }
+        self.expected: dict[str, Expected] = {}
 
     @property
     def settings(self) -> Mapping[str, str]:
@@ -206,8 +222,19 @@ class DiscordDoor:
     def starts(self) -> int:
         return len(self.discord.gateway.identified)
 
+    def greet(self) -> None:
+        for number, (chat, later) in enumerate(self.after_greeting.items()):
+            tag = f"tiny{60 + number}"
+            self.expected[chat] = Expected((tag,))
+            self.after_greeting[chat] = replace(later, tags=(tag, *later.tags))
+        for number, person in enumerate(self.people):
+            person.dm(f"hỏi tiny{60 + number}")
+        self.people[0].write(self.discord.general, "hỏi tiny64")
+        self.people[1].write(self.discord.thread, "hỏi tiny65")
+
     async def write(self) -> None:
         discord, people = self.discord, self.people
+        self.expected |= self.after_greeting
         people[0].dm("hỏi short70")
         people[1].dm("hỏi long80")
         people[2].dm("hỏi tiny90")

@@ -53,18 +53,21 @@ async def kill_at(door: str, step: str, passes: int) -> Outcome | None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         async with opened(door) as stage:
+            if stage.greets:
+                await _get_acquainted(folder, stage)
             if step.endswith(SECOND_LIFE):
                 if not await _dies_again(folder, stage, step, passes):
                     return None
                 verdict, seconds = await _recovered(folder, stage, wrote=True)
                 return Outcome(step, passes, verdict, seconds, _errors(folder / "log"))
             writing: asyncio.Task[None] | None = None
+            before = stage.starts
             async with life(folder, stage.settings, f"{step}:{passes}" if step in STEPS else "") as victim:
                 if step not in STEPS:
                     stage.watch(killer(step, passes, victim.kill))
-                if await _lives(victim, stage.until(lambda: stage.starts > 0, _LONGEST)):
+                if await _lives(victim, stage.until(lambda: stage.starts > before, _LONGEST)):
                     writing = asyncio.create_task(stage.write())
-                    if await _lives(victim, _all_answered(stage, writing)):
+                    if await _lives(victim, _all_answered(stage, writing)) and not await _dies_ending(victim):
                         return None
             stage.watch(lambda step: None)
             if writing is not None:
@@ -73,11 +76,30 @@ async def kill_at(door: str, step: str, passes: int) -> Outcome | None:
         return Outcome(step, passes, verdict, seconds, _errors(folder / "log"))
 
 
+async def _dies_ending(victim: Victim) -> bool:
+    """Whether the step comes when the program is told to end."""
+    victim.end()
+    await asyncio.wait_for(victim.dead.wait(), _LONGEST)
+    return victim.killed
+
+
+async def _get_acquainted(folder: Path, stage: Door) -> None:
+    """A life without a kill, in which everybody writes a first message and is answered."""
+    async with life(folder, stage.settings) as first:
+        await stage.until(lambda: stage.starts > 0, _LONGEST)
+        stage.greet()
+        await stage.until(lambda: not stage.verdict().lost, _LONGEST)
+        await asyncio.sleep(_QUIET)
+        first.end()
+        await asyncio.wait_for(first.dead.wait(), _LONGEST)
+
+
 async def _dies_again(folder: Path, stage: Door, step: str, passes: int) -> bool:
     """Killed in the middle of its answers, started again, told to end, and killed at a step of that life. False:
     it never came to that pass."""
+    before = stage.starts
     async with life(folder, stage.settings) as first:
-        await stage.until(lambda: stage.starts > 0, _LONGEST)
+        await stage.until(lambda: stage.starts > before, _LONGEST)
         writing = asyncio.create_task(stage.write())
         stage.watch(killer("model:delta", 2, first.kill))
         await asyncio.wait_for(first.dead.wait(), _LONGEST)
@@ -85,7 +107,9 @@ async def _dies_again(folder: Path, stage: Door, step: str, passes: int) -> bool
     await writing
     async with life(folder, stage.settings, f"{step}:{passes}") as second:
         # What waits is taken up before the platform is connected to, and given back when the program ends.
-        if step.endswith("give_back") and await _lives(second, stage.until(lambda: stage.starts > 1, _LONGEST)):
+        if step.endswith("give_back") and await _lives(
+            second, stage.until(lambda: stage.starts > before + 1, _LONGEST)
+        ):
             second.end()
         with suppress(TimeoutError):
             await asyncio.wait_for(second.dead.wait(), _LONGEST)

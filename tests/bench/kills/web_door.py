@@ -71,6 +71,7 @@ class WebDoor:
     """Short and long answers, two messages in a row, a start afresh in the middle of an answer."""
 
     keeps = True
+    greets = False
 
     def __init__(self, claude: AnthropicServer) -> None:
         self.claude = claude
@@ -102,6 +103,9 @@ class WebDoor:
             "ANTHROPIC_API_KEY": self.claude.api_key,
             "ANTHROPIC_BASE_URL": self.claude.url,
         }
+
+    def greet(self) -> None:
+        """Nobody has to: the page keeps what was not taken."""
 
     async def write(self) -> None:
         self.people["short"].say("hỏi short70")
