@@ -33,10 +33,10 @@ def test_a_ledger_knows_who_was_answered() -> None:
 async def test_what_is_delivered_twice_or_out_of_order_is_answered_once() -> None:
     all_good(
         await asyncio.gather(
-            twice.by_polling(4, 1, rounds=1),
-            twice.by_webhook(4, 1),
-            twice.in_discord(4, 1, losses=("", "resume")),
-            twice.on_the_page(4, 1),
+            twice.by_polling(2, 1, rounds=1),
+            twice.by_webhook(2, 1),
+            twice.in_discord(2, 1, losses=("", "resume")),
+            twice.on_the_page(2, 1),
         )
     )
 
@@ -50,7 +50,7 @@ async def test_what_is_delivered_twice_or_out_of_order_is_answered_once() -> Non
     ],
 )
 async def test_a_lost_answer_to_a_call_loses_no_message_and_says_nothing_twice(names: Sequence[str]) -> None:
-    all_good(await asyncio.gather(*(lost.PLAYS[name](4, 1) for name in names)))
+    all_good(await asyncio.gather(*(lost.PLAYS[name](2, 1) for name in names)))
 
 
 async def test_a_crowd_is_answered_in_order_and_nobody_is_lost() -> None:
@@ -60,7 +60,7 @@ async def test_a_crowd_is_answered_in_order_and_nobody_is_lost() -> None:
 
 
 async def test_a_crowd_that_is_more_than_the_platform_takes_waits_and_is_answered() -> None:
-    ran = await crowd(60, 100.0, 8.0, flood=True)
+    ran = await crowd(40, 100.0, 8.0, flood=True)
     assert keeps_the_promise(ran.verdict), "\n".join(report(ran))
     assert ran.refused[429] == 0
 
