@@ -126,7 +126,7 @@ def words(text: str) -> str:
 
 
 @given(answers())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 def test_formatted_what_is_shown_is_a_prefix_of_all_that_will_be_shown(text: str) -> None:
     everything, before = words(text), ""
     for end in range(len(text) + 1):
@@ -137,7 +137,7 @@ def test_formatted_what_is_shown_is_a_prefix_of_all_that_will_be_shown(text: str
 
 
 @given(answers())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 def test_what_was_shown_is_not_taken_back(text: str) -> None:
     best = 0
     for end in range(len(text) + 1):
@@ -147,7 +147,7 @@ def test_what_was_shown_is_not_taken_back(text: str) -> None:
 
 
 @given(answers())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_what_is_settled_need_not_be_looked_at_again(text: str) -> None:
     watch = Watch()
     for end in range(len(text) + 1):
@@ -155,7 +155,7 @@ def test_what_is_settled_need_not_be_looked_at_again(text: str) -> None:
 
 
 @given(soup())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_any_text_at_all_is_shown_in_part(text: str) -> None:
     look = visible(text)
     assert 0 <= look.end <= len(text)
