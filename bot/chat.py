@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 Role = Literal["customer", "assistant", "staff"]
-Command = Literal["start", "new", "stop", "help"]
+Command = Literal["start", "new", "stop", "help", "human"]
 AttachmentKind = Literal["photo", "voice", "audio", "video", "sticker", "location", "contact", "file", "other"]
 CallKind = Literal["first", "refresh", "final"]
 """Why a reply wants to call: nothing of it is visible yet; there is more to see; it is complete."""
@@ -40,6 +40,15 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """A file that goes out with a message."""
+
+    name: str
+    media_type: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class InboundMessage:
     """One message as a platform delivered it; texts are already clean (see `bot.text.clean`).
 
@@ -59,10 +68,14 @@ class InboundMessage:
     """A command instead of words; `text` is then its argument (for `start`: the deep-link payload)."""
     edited: bool = False
     """`text` is the newest text of a message with this `message_id`, which was delivered before."""
+    deleted: bool = False
+    """Its writer has deleted it; `text` is empty."""
     quoted: str = ""
     """The words of the earlier message that this one replies to."""
     album_id: str | None = None
     """Messages with the same album id are one message to the reader."""
+    hangs_on: str | None = None
+    """The platform's id of the earlier message that this one replies to."""
     reply_to: str | None = None
     """What `OutboundMessage.reply_to` must name so that the answer hangs on this message; None: nothing."""
     language: str | None = None
@@ -103,6 +116,10 @@ class OutboundMessage:
     sources: tuple[Source, ...] = ()
     reply_to: str | None = None
     """The `reply_to` of the inbound message that this answers. Only looked at by `send`."""
+    files: tuple[File, ...] = ()
+    """Shown with the text, no more than `MessageLimits.files`. Only looked at by `send`."""
+    offers_person: bool = False
+    """A button under it asks for a person, where the platform has buttons."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +166,10 @@ class MessageLimits:
     calls_in_flight: int = 64
     typing_interval: float = 4.0
     """A typing sign lasts about this long and must be shown again after it."""
+    files: int = 0
+    """So many files may go out with one message."""
+    file_bytes: int = 0
+    """None of them may be larger."""
     shows_sources: bool = False
     """The platform renders `OutboundMessage.sources` by itself."""
     marks_growing: bool = False
