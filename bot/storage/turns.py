@@ -10,7 +10,7 @@ from typing import Literal
 from bot.chat import Address, PastMessage, Role, Source
 from bot.storage.database import Database, iso
 from bot.storage.messages import Conversation, StoredMessage, keep_edit
-from bot.storage.outbox import forget
+from bot.storage.outbox import forget, reply_key
 
 Outcome = Literal["complete", "stopped", "failed", "refused", "undeliverable", "sentence"]
 """How a turn ended. A question that was refused is no history: with it every later answer would be refused."""
@@ -154,6 +154,7 @@ def _cover(db: sqlite3.Connection, conversation_id: int, covers: Sequence[Stored
         " answered_at = ? WHERE id = ?",
         [(conversation_id, iso(at), stored.id) for stored in covers],
     )
+    forget(db, *(reply_key(stored.id) for stored in covers))
 
 
 def _insert_reply(db: sqlite3.Connection, conversation_id: int, last: int, answer: Answer, at: str) -> int:
