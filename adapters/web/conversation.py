@@ -221,6 +221,11 @@ class Feed:
             self.opening, self._snapshot = True, None
         return self.opening and self._snapshot is None
 
+    @property
+    def remembers(self) -> int:
+        """Of how many messages it knows how much of them was sent."""
+        return len(self._cursors)
+
     def open_with(self, past: Sequence[PastMessage], **extra: object) -> None:
         """Begin a snapshot: the transcript as far as it is not live, then all that is live."""
         conversation = self._conversation
@@ -290,6 +295,7 @@ class Feed:
                 if message.version > told or self.opening:
                     yield from self._missing(message)
             self._told = conversation.last
+            self._let_go()
             mark = f"id: {self._boot}-{conversation.last}\n"
             if self.opening:
                 self.opening, self._snapshot = False, None
@@ -326,6 +332,12 @@ class Feed:
         if cursor.detail != message.detail:
             cursor.detail = message.detail
             yield _event("settle", {"key": key, "growing": message.growing, "sources": _sources(message.sources)})
+
+    def _let_go(self) -> None:
+        """What the conversation has let go of comes back, if it does, as a message of its own."""
+        live = self._conversation.messages
+        if len(self._cursors) > len(live):
+            self._cursors = {key: cursor for key, cursor in self._cursors.items() if key in live}
 
     def _number(self, after: str | None) -> int | None:
         boot, _, digits = (after or "").rpartition("-")

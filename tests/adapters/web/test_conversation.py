@@ -337,3 +337,14 @@ def test_a_tab_that_comes_back_to_another_text_is_not_sent_the_end_of_it_only() 
     rewrite(desk, "Sorry, something else, and longer.")
     tab.read()
     assert [text for _, text in tab.thread.texts] == ["Sorry, something else, and longer."]
+
+
+def test_a_tab_that_stays_open_for_weeks_remembers_no_more_than_what_is_at_hand() -> None:
+    desk = Desk()
+    tab = Tab(desk)
+    for number in range(KEPT * 4):
+        ask(desk, f"m{number}")
+        tab.read()
+    assert [text for _, text in tab.thread.texts] == [f"m{number}" for number in range(KEPT * 4)]
+    assert tab.feed
+    assert tab.feed.remembers <= KEPT
