@@ -19,8 +19,7 @@ pytestmark = [
 
 def all_good(rows: Sequence[Row]) -> None:
     table = "\n".join(lines(rows))
-    assert all(row.is_good() for row in rows), table
-    assert all(row.tries for row in rows), table
+    assert all(row.is_proof() for row in rows), table
 
 
 def test_a_ledger_knows_who_was_answered() -> None:
@@ -28,6 +27,25 @@ def test_a_ledger_knows_who_was_answered() -> None:
     tag = ledger.ask(7, "tiny").split()[-1]
     assert ledger.judge({"7": [ledger.words.answer([tag])]}) == Verdict()
     assert ledger.judge({}) == Verdict(lost=[tag])
+
+
+@pytest.mark.parametrize(
+    ("tries", "verdict", "proves"),
+    [
+        (3, Verdict(), True),
+        (0, Verdict(), False),
+        (3, Verdict(lost=["tiny0"]), False),
+        (3, Verdict(beginnings=1), True),
+    ],
+)
+async def test_a_row_in_which_nothing_happened_proves_nothing(
+    tries: int, verdict: Verdict, proves: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def play(people: int, seed: int) -> Row:
+        return Row("something", tries, people, verdict)
+
+    assert await lost.main(2, 1, 1, (), {"something": play}) is proves
+    assert ("never happened" in capsys.readouterr().out) is (tries == 0)
 
 
 async def test_what_is_delivered_twice_or_out_of_order_is_answered_once() -> None:
