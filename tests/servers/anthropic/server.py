@@ -16,6 +16,7 @@ from tests.servers.anthropic.models import MODELS, model_info
 from tests.servers.anthropic.rules import Refused, check_body
 from tests.servers.anthropic.script import Answer, Fault, as_steps, believable
 from tests.servers.anthropic.stream import Broken, blocks_of, events, named, whole_message
+from tests.servers.idle import hang_up
 
 MAX_REQUEST_BYTES = 32 * 1024 * 1024
 KINDS = {
@@ -118,6 +119,10 @@ class AnthropicServer:
             while not condition():
                 self._changed.clear()
                 await self._changed.wait()
+
+    def hang_up(self) -> None:
+        """Close the lines on which nothing is asked."""
+        hang_up(self._runner)
 
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=MAX_REQUEST_BYTES)
