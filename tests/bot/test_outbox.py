@@ -188,7 +188,7 @@ async def test_what_an_older_program_never_forgot_is_forgotten_and_what_it_began
     await old.write(lambda db: db.executemany(insert, found))
     await old.close()
     with closing(sqlite3.connect(path)) as db:
-        db.execute("PRAGMA user_version=8")
+        db.execute("PRAGMA user_version=9")
     new = await Database.open(path)
     assert await rows(new) == [kept, "stop-2"]
     await new.close()
