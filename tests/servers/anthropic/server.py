@@ -141,7 +141,8 @@ class AnthropicServer:
         await self._runner.cleanup()
         if self._judges_late and kind is None:
             for call in self.calls:
-                check_body(call.body, older=self.older)
+                if call.body:  # it came whole
+                    check_body(call.body, older=self.older)
 
     async def _messages(self, request: web.Request) -> web.StreamResponse:
         async with self._logged(request) as call:
