@@ -183,7 +183,7 @@ async def _write(connection: _Connection, path: Path, bound: BoundedLog, works: 
 
 
 async def _read(connection: _Connection, works: list[Work[Any]]) -> list[object]:
-    return await connection.call(lambda db: [_run_reader(db, work) for work in works])
+    return await connection.call(lambda db: _run_readers(db, works))
 
 
 def _run_group(db: sqlite3.Connection, path: Path, works: list[Work[Any]]) -> list[object]:
@@ -222,14 +222,22 @@ def _begin(db: sqlite3.Connection) -> None:
             log.warning("another program holds the database: writes wait for it")
 
 
-def _run_reader(db: sqlite3.Connection, work: Work[Any]) -> object:
+def _run_readers(db: sqlite3.Connection, works: list[Work[Any]]) -> list[object]:
+    """All functions in one transaction, which sees what was written before the last of them was handed in."""
     try:
         db.execute("BEGIN")
         try:
-            return work(db)
+            return [_run_reader(db, work) for work in works]
         finally:
             if db.in_transaction:
                 db.execute("ROLLBACK")
+    except sqlite3.Error as exc:
+        return [_Failed(failed(exc))] * len(works)
+
+
+def _run_reader(db: sqlite3.Connection, work: Work[Any]) -> object:
+    try:
+        return work(db)
     except Exception as exc:  # noqa: BLE001
         return _Failed(failed(exc) if isinstance(exc, sqlite3.Error) else exc)
 
