@@ -32,9 +32,11 @@ class Event(NamedTuple):
 
 def read(source: str) -> tuple[bytes, Iterator[Event]]:
     """The source that the places count in, and its events. Definitions that no link uses are words in it."""
-    source = _show_unused_definitions(with_stand_ins(source))
-    data = source.encode()
-    return data, _events(data, _numbered(data, _parsed(source)))
+    replaced = with_stand_ins(source)
+    shown = _show_unused_definitions(replaced)
+    data = shown.encode()
+    events = _numbered(data, _parsed(shown))
+    return data, _events(data, events if replaced == source else map(_as_written, events))
 
 
 def line_breaks_before(source: bytes, start: int) -> int:
@@ -42,7 +44,7 @@ def line_breaks_before(source: bytes, start: int) -> int:
     return 2 if _BLANK_LINE_BEFORE.search(source[max(0, start - 200) : start]) else 1
 
 
-def _events(data: bytes, parsed: Iterator[Event]) -> Iterator[Event]:
+def _events(data: bytes, parsed: Iterable[Event]) -> Iterator[Event]:
     """A parser's events. Of a table's row that has more cells than the head the parser drops the rest: here it
     goes along with the last cell, as it stands."""
     columns = 0
@@ -98,18 +100,22 @@ def _parsed(source: str) -> Iterator[Event]:
             continue
         ((kind, tag),) = event.items()
         if kind not in ("Start", "End"):
-            yield Event(kind, "", _as_written(tag), start, end)
+            yield Event(kind, "", tag, start, end)
         elif isinstance(tag, str):
             yield Event(kind, tag, None, start, end)
         else:
             ((name, value),) = tag.items()
-            yield Event(kind, name, _as_written(value), start, end)
+            yield Event(kind, name, value, start, end)
 
 
-def _as_written(value: Any) -> Any:
+def _as_written(event: Event) -> Event:
+    value = event.value
     if isinstance(value, str):
-        return without_stand_ins(value)
-    return {key: _as_written(each) for key, each in value.items()} if isinstance(value, dict) else value
+        return event._replace(value=without_stand_ins(value))
+    if isinstance(value, dict):
+        words = {key: without_stand_ins(each) if isinstance(each, str) else each for key, each in value.items()}
+        return event._replace(value=words)
+    return event
 
 
 def with_line_breaks(html: str) -> str:

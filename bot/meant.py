@@ -27,6 +27,8 @@ _GOES_ON = r"[\p{L}\p{N}/=&?#%+-]"
 _ADDRESS_MARKS = regex.compile(rf"_++(?={_GOES_ON})|(?<!\*)\*(?={_GOES_ON})")
 _GOING_ON = regex.compile(_GOES_ON)
 _LONGEST_ADDRESS = 2048
+# Nobody who writes for readers has more of them in one text.
+_MOST_EDGES = 1_000
 
 
 def with_stand_ins(source: str) -> str:
@@ -100,6 +102,8 @@ def _with_edges(source: str) -> str:
         edge = match.start() if role == "begins" else match.end()
         done += [source[at:edge], _EDGE]
         at = edge
+        if len(done) >= 2 * _MOST_EDGES:
+            break
     return "".join([*done, source[at:]])
 
 

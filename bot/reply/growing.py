@@ -27,6 +27,11 @@ _EMOJI = regex.compile(
     r"(?:(?:\p{Extended_Pictographic}(?<![©®™])\p{M}*+\p{Emoji_Modifier}?+(?:[\U000e0020-\U000e007f]*+))(?:\u200d|$))++$"
     r"|(?:\p{Regional_Indicator}\p{Regional_Indicator})*+\K\p{Regional_Indicator}$|[\ud800-\udbff]$"
 )
+# Half an address leads elsewhere, and nobody can tell whether it may be a link.
+_ADDRESS = regex.compile(
+    r"(?<![\p{L}\p{N}<]|\]\()h(?:t(?:t(?:p(?:s?+(?::(?:/(?:/[^\s<>]{0,150}+)?+)?+)?+)?+)?+)?+)?+$", regex.IGNORECASE
+)
+_LONGEST_ADDRESS = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,10 @@ class Watch:
 
     def look(self, text: str) -> Visible:
         """How much of the text may be shown; it begins with the text of the last call."""
-        self._text = text = text[: _whole_graphemes(text)]
+        text = text[: _whole_graphemes(text)]
+        if self._hold and (address := _ADDRESS.search(text, max(0, len(text) - _LONGEST_ADDRESS))) is not None:
+            text = text[: address.start()]
+        self._text = text
         self._lines = self._scan.lines(text)
         self._settle()
         return self._look(text, self._lines)

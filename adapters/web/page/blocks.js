@@ -142,6 +142,7 @@ function markerOf(line) {
 function readList(lines, at, end, growing, depth) {
   const first = markerOf(lines[at]);
   const items = [];
+  const numbers = [];
   let loose = false;
   let next = at;
   while (next < end) {
@@ -175,10 +176,11 @@ function readList(lines, at, end, growing, depth) {
       blank = false;
       next += 1;
     }
+    numbers.push(marker.number);
     items.push(parseBlocks(inner, growing && next >= end, depth + 1));
   }
   const shown = growing && next >= end ? items.filter((item, index) => item.length || index < items.length - 1) : items;
-  return { type: shown.length ? "list" : "", ordered: first.ordered, start: first.number, items: shown, loose, next };
+  return { type: shown.length ? "list" : "", ordered: first.ordered, start: first.number, items: shown, numbers, loose, next };
 }
 
 function startsBlock(line) {
