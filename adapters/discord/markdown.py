@@ -343,7 +343,8 @@ def _escaped(text: str, may_link: Callable[[str], bool] = lambda url: True, *, a
             done.append(_SPECIAL.sub(r"\\\g<0>", url).replace("://", "\\://") if is_torn else f"`{url}`")
         else:
             # Discord would take what follows without a space for a part of it.
-            done.append(url if text[position : position + 1].isspace() or "://" not in url else f"<{_bare(url)}>")
+            stands_alone = text[position : position + 1].isspace() and _bare(url) == url
+            done.append(url if stands_alone or "://" not in url else f"<{_bare(url)}>")
     done.append(_SPECIAL.sub(r"\\\g<0>", text[position:]))
     whole = "".join(done)
     first, newline, rest = whole.partition("\n")

@@ -9,6 +9,7 @@ LineKind = Literal["blank", "text", "item", "heading", "rule", "open", "code", "
 """`open`, `code` and `close` are the lines of a fence; `head`, `delimiter` and `row` those of a table."""
 
 _QUOTE = regex.compile(r"(?: {0,3}> ?)*+")
+_INDENT = regex.compile(r"(?m)^(?:[ \t>]++|(?:[-+*]|\d{1,9}[.)])(?=[ \t]))++")
 _ONE_QUOTE = regex.compile(r" {0,3}> ?")
 _ITEMS = regex.compile(r"(?: *(?:[-+*]|\d{1,9}[.)])(?= |$) *+)++")
 _NOT_FIRST = regex.compile(r" *(?!0*1[.)])\d")
@@ -96,6 +97,11 @@ class Scan:
         return scanner.lines
 
 
+def without_tabs(text: str) -> str:
+    """A text whose lines are indented by spaces."""
+    return _INDENT.sub(lambda indent: indent[0].expandtabs(4), text) if "\t" in text else text
+
+
 def indent_of(line: str, quotes: int = 0) -> int:
     """How many spaces stand before a line's words, behind the marks of so many quotes."""
     return _indent(line[behind_quotes(line, quotes) :].rstrip("\n"))
@@ -144,6 +150,10 @@ class _Scanner:
         """The column where the words of the innermost open list item begin; 0 outside of lists."""
         return self._items[-1] if self._items else 0
 
+    def _column(self, indent: int) -> int:
+        """Where the words begin of the innermost list item that a line belongs to which is so far indented."""
+        return next((item for item in reversed(self._items) if item <= indent), 0)
+
     def state(self) -> _State:
         count, items = len(self.lines), tuple(self._items)
         return _State(
@@ -158,6 +168,9 @@ class _Scanner:
     def take(self, line: str, at: int, end: int) -> None:
         match = _QUOTE.match(line, 0, _MOST_MARKS)
         prefix = match.end() if match else 0
+        if not prefix and self._items and (column := self._column(_indent(line))):
+            inner = _QUOTE.match(line, column, column + _MOST_MARKS)
+            prefix = inner.end() if inner and inner.end() > column else 0
         quotes = line.count(">", 0, prefix)
         if self._fence is not None:
             kind = self._in_fence(self._fence, line, quotes, prefix)
@@ -196,7 +209,8 @@ class _Scanner:
             self._items.pop()
         if self._may_be_under_head() and _is_delimiter(body) and cells(self._last_body) == cells(body):
             return 0, "delimiter", False
-        if _is_rule(body):
+        inner = body[self._column(indent) :] if indent > 3 and self._items else body
+        if _is_rule(inner):
             return 0, "rule", True
         if body[0] in " \t" and self._last in ("blank", "code") and not self._item and _columns(body) >= 4:
             return len(body) - len(body.lstrip()), "code", True
@@ -208,7 +222,7 @@ class _Scanner:
             return items.end(), "open" if self._fence else "item", True
         if self._open_fence(body, 0, quotes):
             return indent, "open", True
-        if _HEADING.match(body):
+        if _HEADING.match(inner):
             return 0, "heading", True
         if self._last in ("delimiter", "row") and quotes == self._quotes:
             return 0, "row", False
@@ -231,7 +245,7 @@ class _Scanner:
         if match is None:
             return False
         indent = at + len(match[1])
-        inside = next((item for item in reversed(self._items) if item <= indent), 0)
+        inside = self._column(indent)
         if not at and indent - inside >= 4:
             return False  # Code by its indent, or a line of the paragraph above.
         self._fence = Fence(match[2], match[3].strip()[:_LONGEST_INFO], quotes, indent if inside else 0, inside)

@@ -8,8 +8,9 @@ from bot.reply import inline
 from bot.reply.blocks import Line, Scan, first_pipe
 from bot.reply.references import may_define
 
-# A line with a pipe may become the head of a table; past this it is a sentence with a pipe.
+# A line with a pipe may become the head of a table; past this it is a sentence with a pipe, or with one in front.
 _LONGEST_HEAD = 200
+_LONGEST_ROW = 1_000
 # So many lines that end in undecided markup are looked at one by one.
 _TRIES = 8
 
@@ -29,7 +30,9 @@ _EMOJI = regex.compile(
 )
 # Half an address leads elsewhere, and nobody can tell whether it may be a link.
 _ADDRESS = regex.compile(
-    r"(?<![\p{L}\p{N}<]|\]\()h(?:t(?:t(?:p(?:s?+(?::(?:/(?:/[^\s<>]{0,150}+)?+)?+)?+)?+)?+)?+)?+$", regex.IGNORECASE
+    r"(?<![\p{L}\p{N}<]|\]\()(?:h(?:t(?:t(?:p(?:s?+(?::(?:/(?:/[^\s<>]{0,150}+)?+)?+)?+)?+)?+)?+)?+"
+    r"|w(?:w(?:w(?:\.[^\s<>]{0,150}+)?+)?+)?+)$",
+    regex.IGNORECASE,
 )
 _LONGEST_ADDRESS = 160
 
@@ -169,7 +172,7 @@ class Watch:
         found = first_pipe(self._text[line.content : end])
         if found and not line.opens:
             return None  # Within a paragraph a table's head has a bar in front.
-        if found is None or end - line.content - found > _LONGEST_HEAD:
+        if found is None or end - line.content - found > (_LONGEST_HEAD if found else _LONGEST_ROW):
             return None
         return line.content + found if found else line.start
 

@@ -92,6 +92,8 @@ function allAre(text, char) {
 }
 
 function readQuote(lines, at, end, growing, depth) {
+  // Below the deepest quote that is shown as one all marks go.
+  const marks = depth < DEPTH - 1 ? /^ {0,3}> ?/ : /^(?: {0,3}> ?)+/;
   const inner = [];
   let next = at;
   let inFence = false;
@@ -101,7 +103,7 @@ function readQuote(lines, at, end, growing, depth) {
     const isMarked = /^ {0,3}>/.test(lines[next]);
     lazy = !isMarked && !inFence && !inTable && isWords(lines[next]) && (lazy || isWords(withoutMarks(inner[inner.length - 1])));
     if (!isMarked && !lazy) break;
-    const line = isMarked ? lines[next].replace(/^ {0,3}> ?/, "") : asWords(lines[next].trimStart());
+    const line = isMarked ? lines[next].replace(marks, "") : asWords(lines[next].trimStart());
     if (fenceOf(line)) inFence = !inFence;
     inTable = line.trim() !== "" && (inTable || isDelimiterRow(line.trim()));
     inner.push(line);
