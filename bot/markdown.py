@@ -111,7 +111,7 @@ def _parsed(source: str) -> Iterator[Event]:
 def _as_written(event: Event) -> Event:
     value = event.value
     if isinstance(value, str):
-        return event._replace(value=without_stand_ins(value))
+        return event if value.isascii() else event._replace(value=without_stand_ins(value))
     if isinstance(value, dict):
         words = {key: without_stand_ins(each) if isinstance(each, str) else each for key, each in value.items()}
         return event._replace(value=words)

@@ -9,7 +9,9 @@ _NAMES = ("Áo thun", "Quần jean", "Váy hoa", "Giày da", "Túi tote")
 
 def hostile() -> tuple[str, ...]:
     """All of them: those of the file `hostile.md`, and those that are made."""
-    links = "\n".join(f"- [{_NAMES[n % 5]} {n}](https://shop.example/{n}?a=_{n}_&b=*{n}*): **{n}.000đ**" for n in range(200))
+    links = "\n".join(
+        f"- [{_NAMES[n % 5]} {n}](https://shop.example/{n}?a=_{n}_&b=*{n}*): **{n}.000đ**" for n in range(200)
+    )
     return (
         *_TEXTS,
         links,
