@@ -174,7 +174,7 @@ function readList(lines, at, end, growing, depth) {
       inner.push(belongs ? dedent(line, Math.min(deep, marker.content)) : asWords(line.trimStart()));
       inCode = belongs && (blank || inCode) && indentOf(inner[inner.length - 1]) >= 4;
       inTable = !blank && (inTable || (belongs && isDelimiterRow(withoutMarks(line.trim()).trim())));
-      isParagraph = !inTable && !inCode && !/^ {0,3}=+[ \t]*$/.test(inner[inner.length - 1]);
+      isParagraph = !inTable && !inCode && !/^ {0,3}(?:=+[ \t]*$|#{1,6}[ \t])/.test(inner[inner.length - 1]);
       blank = false;
       next += 1;
     }

@@ -62,6 +62,8 @@ function buildAll(parent, blocks, mayLink) {
 function buildList(block, mayLink) {
   const list = element(block.ordered ? "ol" : "ul");
   if (block.ordered && block.start !== 1) list.setAttribute("start", String(block.start));
+  // Years stand where numbers of one or two digits leave no room.
+  if (block.ordered && block.numbers.some((number) => number > 99)) list.className = "wide";
   // A list counts; only what has another number than that says so.
   let counted = block.start;
   for (const [index, blocks] of block.items.entries()) {
