@@ -158,10 +158,20 @@ class Plan:
         if lane.entries:
             self._consider(lane, now)
 
-    @property
-    def texts_wait(self) -> bool:
+    def texts_wait(self, now: float) -> bool:
         """Whether first or final texts wait for the account's budget."""
+        self._move_on(now)
         return bool(self._ready["first"] or self._ready["final"])
+
+    @property
+    def refreshes_wait(self) -> bool:
+        """Whether answers that could grow wait for the account's budget."""
+        return bool(self._ready["refresh"])
+
+    @property
+    def spare(self) -> float:
+        """The calls that whatever is no text leaves to first and final texts."""
+        return self._keep("refresh")
 
     def settled(self) -> list[Reply]:
         """The replies that came to their end since the last time: `done` or `gone`."""
