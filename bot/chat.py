@@ -247,6 +247,11 @@ class ChatPlatform(Protocol):
         """Replace what a message shows; what names it from now on. The same text again is no error."""
         ...
 
+    async def delete(self, ref: MessageRef) -> None:
+        """Take a message of ours away; one that is not there any more is no error. Raises `MessageRefused` for
+        one that the platform does not take away any more."""
+        ...
+
     async def show_typing(self, at: Address) -> None:
         """Show that an answer is being written, for about `limits.typing_interval` seconds."""
         ...
