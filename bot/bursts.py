@@ -61,7 +61,7 @@ def begins_only(messages: Sequence[StoredMessage]) -> bool:
 
 
 def _is_beginning(message: InboundMessage) -> bool:
-    is_bare = not (message.command or message.attachments or message.quoted)
+    is_bare = not (message.command or message.deleted or message.attachments or message.quoted)
     return is_bare and is_beginning(message.text)
 
 
@@ -72,12 +72,13 @@ def before_start_afresh(waiting: Sequence[StoredMessage]) -> tuple[StoredMessage
 
 
 def first_turn(waiting: Sequence[StoredMessage]) -> tuple[StoredMessage, ...]:
-    """The messages that are answered together: all in a row up to the next command, or one command."""
-    if waiting[0].message.command:
+    """The messages that are answered together: all in a row up to the next command or deletion, or one of these."""
+    if waiting[0].message.command or waiting[0].message.deleted:
         return (waiting[0],)
     turn: list[StoredMessage] = []
     for stored in waiting:
-        if stored.message.command or stored.message.role != waiting[0].message.role:
+        message = stored.message
+        if message.command or message.deleted or message.role != waiting[0].message.role:
             break
         turn.append(stored)
     return tuple(turn)
@@ -129,8 +130,8 @@ class Arrivals:
         if known is not None and known.message.text == message.text:
             return  # it was read before its turn came to be told
         if known is None:
-            other = message.command is not None or message.role != self.messages[0].message.role
-            self._is_closed = self._is_closed or other
+            other = message.command or message.deleted or message.role != self.messages[0].message.role
+            self._is_closed = self._is_closed or bool(other)
             if self._is_closed:
                 return
         self._told_at = self._clock()

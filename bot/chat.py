@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 Role = Literal["customer", "assistant", "staff"]
-Command = Literal["start", "new", "stop", "help", "human"]
+Command = Literal["start", "new", "stop", "help", "human", "reply"]
+"""What is typed with a slash; `reply` is only staff's, in a post of the desk: its argument goes to the customer."""
 AttachmentKind = Literal["photo", "voice", "audio", "video", "sticker", "location", "contact", "file", "other"]
 CallKind = Literal["first", "refresh", "final"]
 """Why a reply wants to call: nothing of it is visible yet; there is more to see; it is complete."""
@@ -75,7 +76,8 @@ class InboundMessage:
     album_id: str | None = None
     """Messages with the same album id are one message to the reader."""
     hangs_on: str | None = None
-    """The platform's id of the earlier message that this one replies to."""
+    """The platform's id of the earlier message that this one replies to, as `MessageRef.message_id` has it for one of
+    ours and `InboundMessage.message_id` for one of theirs (or both alike)."""
     reply_to: str | None = None
     """What `OutboundMessage.reply_to` must name so that the answer hangs on this message; None: nothing."""
     language: str | None = None

@@ -14,6 +14,9 @@ Reason = Literal["asked", "no_source", "tool_failed", "policy", "model_down", "o
 """Why a person is needed: the customer wants one; no policy says it; a tool failed; a policy says that a person
 decides; no model answers; the budget is spent; the message waited for hours; abuse; staff took over unasked."""
 
+ASKED_BY_MODEL: tuple[Reason, ...] = ("asked", "no_source", "tool_failed", "policy", "abuse")
+"""The reasons that a model may give; the others are the program's own."""
+
 CaseState = Literal["waiting", "human", "resolved"]
 """Nobody has taken it; a person has; it is done."""
 
@@ -25,6 +28,14 @@ ActionKind = Literal[
 
 Mark = Literal["delivered", "failed", "note"]
 """What became of a message that staff wrote: it is with the customer; it is not; it was never meant for him."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """A conversation needs a person. `summary` is for staff: what is asked, and what was tried."""
+
+    reason: Reason
+    summary: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +70,17 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class PostMessage:
-    """One message in a post, written in the name of `author`: the customer, the assistant, or the desk itself."""
+    """One message in a post, written in the name of `author`: the customer, the assistant, or the desk itself.
+
+    A customer's words are `is_plain`: they are shown as he typed them, whatever they would mean as Markdown. A text
+    is no longer than `limits.max_units` of the desk's platform, once what is plain is written so, and has no more
+    `files` than those limits say; it may be empty when there are files.
+    """
 
     author: str
     text: str
     files: tuple[File, ...] = ()
+    is_plain: bool = False
     reply_to: str | None = None
     """The id of an earlier message of the post."""
 
@@ -121,11 +138,13 @@ class StaffDesk(Protocol):
         ...
 
     async def show_card(self, post: Post, card: Card) -> Post:
-        """Show another card, title and tags; a post that was put away is brought back unless it is resolved."""
+        """Show another card, title and tags; a post that was put away is brought back unless it is resolved. A card
+        that is gone is written anew: `MessageGone` says that the post is."""
         ...
 
     async def write(self, post: Post, message: PostMessage, *, key: str) -> MessageRef:
-        """A new message. `key` is the same when it is written again after a failure: it shows once."""
+        """A new message. `key` is the same when it is written again after a failure: it shows once. `MessageGone`
+        says that the post is gone; what `reply_to` names may be."""
         ...
 
     async def rewrite(self, ref: MessageRef, message: PostMessage) -> None:

@@ -196,7 +196,7 @@ class Inbox:
     async def _next_turn(self, conversation_id: int, failures: int) -> bool:
         """Hand on the next turn; False when nothing waits. `failures` is how often it was tried in vain."""
         conversation, waiting = await self._messages.waiting(conversation_id)
-        if outdated := before_start_afresh(waiting):
+        if conversation.mode == "bot" and (outdated := before_start_afresh(waiting)):
             await self._messages.close(outdated, at=self._now())
             self._forget(outdated)
             return True

@@ -25,6 +25,8 @@ class Conversation:
     fresh_after: int
     apologised_at: datetime | None = None
     """When the customer was last asked to excuse a long wait."""
+    is_blocked: bool = False
+    """Nothing that the customer writes is answered or shown to staff."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,13 @@ class StoredMessage:
     """Seconds since then, by a clock that does not jump; None when another process received it."""
     sent: Mapping[str, MessageRef] = field(default_factory=dict)
     """What was sent already of a reply that begins with this message, by the keys it was sent with."""
+    corrects: int | None = None
+    """The inbox id of the message whose newest text, or whose deletion, this is."""
+
+    @property
+    def root(self) -> int:
+        """The inbox id of the message as it was written first."""
+        return self.corrects or self.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +80,8 @@ class Messages:
         """Store a message for good; one that was stored before is found again, not doubled.
 
         An edited message takes the place of the text that is still waiting; when that was answered, it is
-        stored as a correction behind it.
+        stored as a correction behind it. That one was deleted is always stored behind it; of one that never came, it
+        is nothing.
         """
         return await self._database.write(lambda db: _receive(db, message, at))
 
@@ -162,14 +172,16 @@ def _close(db: sqlite3.Connection, messages: Sequence[StoredMessage], at: dateti
 
 
 def _receive(db: sqlite3.Connection, message: InboundMessage, at: datetime) -> Received:
-    conversation_id = _conversation_of(db, message, at)
     known = db.execute(
-        "SELECT id, answered_at FROM inbox WHERE platform = ? AND message_id = ?",
+        "SELECT id, conversation_id, answered_at FROM inbox WHERE platform = ? AND message_id = ?",
         (message.address.platform, message.message_id),
     ).fetchone()
+    if message.deleted:
+        return _receive_deletion(db, message, known, at)
+    conversation_id = _conversation_of(db, message, at)
     if known is None:
         # An edit of a message from before our time is as good as new.
-        return Received(conversation_id, _insert(db, conversation_id, message, at, is_correction=False), True)
+        return Received(conversation_id, _insert(db, conversation_id, message, at), True)
     if not message.edited:
         return Received(conversation_id, known["id"], False)
     if known["answered_at"] is None:
@@ -178,14 +190,44 @@ def _receive(db: sqlite3.Connection, message: InboundMessage, at: datetime) -> R
             (message.text, message.quoted, iso(message.sent_at), known["id"], message.text),
         )
         return Received(conversation_id, known["id"], changed.rowcount > 0)
-    correction = replace(message, message_id=_correction_id(message.message_id, message.sent_at))
-    again = db.execute(
-        "SELECT id FROM inbox WHERE platform = ? AND message_id = ?",
-        (message.address.platform, correction.message_id),
-    ).fetchone()
-    if again:
+    inbox_id, is_new = _correct(db, conversation_id, message, known["id"], at)
+    return Received(conversation_id, inbox_id, is_new)
+
+
+def _receive_deletion(
+    db: sqlite3.Connection, message: InboundMessage, known: sqlite3.Row | None, at: datetime
+) -> Received:
+    if known is None:
+        return Received(0, 0, False)
+    conversation_id = known["conversation_id"]
+    deletion = replace(message, message_id=f"{message.message_id}@deleted", text="", command=None, attachments=())
+    again = _known(db, deletion)
+    if again is not None:
         return Received(conversation_id, again["id"], False)
-    return Received(conversation_id, _insert(db, conversation_id, correction, at, is_correction=True), True)
+    return Received(conversation_id, _insert(db, conversation_id, deletion, at, corrects=known["id"]), True)
+
+
+def _correct(
+    db: sqlite3.Connection, conversation_id: int, message: InboundMessage, corrects: int, at: datetime
+) -> tuple[int, bool]:
+    """Store the newest text of a message behind it; the inbox id, and whether it is news."""
+    number = 1
+    while True:
+        correction = replace(message, message_id=_correction_id(message.message_id, message.sent_at, number))
+        again = _known(db, correction)
+        if again is None:
+            return _insert(db, conversation_id, correction, at, corrects=corrects), True
+        if again["text"] == message.text:
+            return again["id"], False
+        number += 1  # some platforms tell the moment of an edit in whole seconds only
+
+
+def _known(db: sqlite3.Connection, message: InboundMessage) -> sqlite3.Row | None:
+    row: sqlite3.Row | None = db.execute(
+        "SELECT id, text FROM inbox WHERE platform = ? AND message_id = ?",
+        (message.address.platform, message.message_id),
+    ).fetchone()
+    return row
 
 
 def keep_edit(db: sqlite3.Connection, answered: StoredMessage, at: datetime) -> None:
@@ -196,20 +238,15 @@ def keep_edit(db: sqlite3.Connection, answered: StoredMessage, at: datetime) -> 
         return
     edited_at = datetime.fromisoformat(row["sent_at"])
     correction = replace(
-        old,
-        message_id=_correction_id(row["message_id"], edited_at),
-        text=row["text"],
-        quoted=row["quoted"],
-        sent_at=edited_at,
+        old, message_id=row["message_id"], text=row["text"], quoted=row["quoted"], sent_at=edited_at
     )
-    conversation_id = _conversation_of(db, correction, at)
-    _insert(db, conversation_id, correction, at, is_correction=True)
+    _correct(db, _conversation_of(db, correction, at), correction, answered.root, at)
     db.execute("UPDATE inbox SET text = ?, quoted = ? WHERE id = ?", (old.text, old.quoted, answered.id))
 
 
-def _correction_id(message_id: str, edited_at: datetime) -> str:
+def _correction_id(message_id: str, edited_at: datetime, number: int) -> str:
     """An edit that is delivered twice gets the same id twice."""
-    return f"{message_id}@{edited_at.timestamp():.0f}"
+    return f"{message_id}@{edited_at.timestamp():.0f}{f'-{number}' if number > 1 else ''}"
 
 
 def _conversation_of(db: sqlite3.Connection, message: InboundMessage, at: datetime) -> int:
@@ -226,12 +263,12 @@ def _conversation_of(db: sqlite3.Connection, message: InboundMessage, at: dateti
 
 
 def _insert(
-    db: sqlite3.Connection, conversation_id: int, message: InboundMessage, at: datetime, *, is_correction: bool
+    db: sqlite3.Connection, conversation_id: int, message: InboundMessage, at: datetime, *, corrects: int | None = None
 ) -> int:
     row = db.execute(
         "INSERT INTO inbox (platform, message_id, conversation_id, sender_id, sender_name, role, text, command,"
-        " quoted, album_id, reply_to, language, is_correction, sent_at, received_at, answered_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        " quoted, album_id, hangs_on, reply_to, language, is_correction, is_deleted, corrects, sent_at, received_at,"
+        " answered_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
         (
             message.address.platform,
             message.message_id,
@@ -243,9 +280,12 @@ def _insert(
             message.command,
             message.quoted,
             message.album_id,
+            message.hangs_on,
             message.reply_to,
             message.language,
-            is_correction,
+            corrects is not None,
+            message.deleted,
+            corrects,
             iso(message.sent_at),
             iso(at),
             iso(at) if message.command == "stop" else None,  # it is carried out at once, and never queued
@@ -272,14 +312,16 @@ def _waiting(db: sqlite3.Connection, conversation_id: int) -> tuple[Conversation
         started_with=row["started_with"],
         fresh_after=row["fresh_after"],
         apologised_at=datetime.fromisoformat(row["apologised_at"]) if row["apologised_at"] else None,
+        is_blocked=row["blocked_at"] is not None,
     )
     rows = db.execute(
         "SELECT * FROM inbox WHERE conversation_id = ? AND answered_at IS NULL ORDER BY id", (conversation_id,)
     ).fetchall()
-    return conversation, tuple(_stored(db, conversation.address, row) for row in rows)
+    return conversation, tuple(stored_message(db, conversation.address, row) for row in rows)
 
 
-def _stored(db: sqlite3.Connection, address: Address, row: sqlite3.Row) -> StoredMessage:
+def stored_message(db: sqlite3.Connection, address: Address, row: sqlite3.Row) -> StoredMessage:
+    """One row of the inbox, of a conversation at this address."""
     attachments = db.execute(
         "SELECT kind, source_id, media_type, name, size FROM attachments WHERE inbox_id = ? ORDER BY position",
         (row["id"],),
@@ -295,10 +337,14 @@ def _stored(db: sqlite3.Connection, address: Address, row: sqlite3.Row) -> Store
         role=row["role"],
         command=row["command"],
         quoted=row["quoted"],
+        deleted=bool(row["is_deleted"]),
         album_id=row["album_id"],
+        hangs_on=row["hangs_on"],
         reply_to=row["reply_to"],
         language=row["language"],
     )
     received_at = datetime.fromisoformat(row["received_at"])
     sent = messages_of(db, reply_key(row["id"]))
-    return StoredMessage(row["id"], message, received_at, bool(row["is_correction"]), sent=sent)
+    return StoredMessage(
+        row["id"], message, received_at, bool(row["is_correction"]), sent=sent, corrects=row["corrects"]
+    )
