@@ -30,6 +30,7 @@ _COMMANDS: dict[str, Command] = {"/start": "start", "/new": "new", "/stop": "sto
 _LEAVE = ("/quit", "/exit")
 _WELCOME = "Write a question and press Enter. /new starts afresh, /stop or Ctrl-C ends an answer, /quit leaves.\n"
 _PROMPT = "> "
+_WITHDRAWN = "(✗)\n"
 _WAIT = "…"
 _ERASE_WAIT = "\r \r"
 # Marks that a growing text may end with and lose again, when what they close grows on.
@@ -113,6 +114,12 @@ class ConsolePlatform:
         """Let an answer grow. Raises `RecipientGone` when the output is closed."""
         self._show(ref.message_id, message)
         return ref
+
+    async def delete(self, ref: MessageRef) -> None:
+        """Nothing is taken back from a terminal: it is said that the answer does not hold any more."""
+        self._growing.discard(ref.message_id)
+        self._guarded(lambda: self._screen.withdraw(ref.message_id))
+        self._settle()
 
     async def show_typing(self, at: Address) -> None:
         """Three dots, until the answer begins."""
@@ -268,6 +275,12 @@ class _Screen:
         self._shown = stable
         if not growing:
             self._fresh_line()
+
+    def withdraw(self, key: str) -> None:
+        """A message does not hold any more."""
+        self._fresh_line()
+        self.write(_WITHDRAWN)
+        self._key = None
 
     def _fresh_line(self) -> None:
         if self._dots:

@@ -11,10 +11,8 @@ from typing import Any, NoReturn, TypeVar
 
 from bot.chat import (
     Address,
-    Attachment,
     ChatPlatform,
     InboundMessage,
-    MessageLimits,
     MessageRef,
     OutboundMessage,
     Ready,
@@ -24,6 +22,7 @@ from bot.chat import (
 from bot.errors import SettingsError
 from bot.llm.base import ChatModel, Finished, ModelEvent, ModelRequest, TextDelta
 from bot.storage.database import Database, Work
+from bot.wrapped import WrappedPlatform
 
 T = TypeVar("T")
 
@@ -58,6 +57,9 @@ STEPS = (
 """Pairs are just before and just behind a call. `growing` and `whole`: whether the message is to grow on; `write`:
 inside the transaction, with all of it done."""
 
+DESK_STEPS = ("delete", "deleted")
+"""Only where staff work are messages taken away."""
+
 
 class Failpoint:
     """Counts the passes of one step, and ends the process at the n-th."""
@@ -85,28 +87,21 @@ def kill_this_process() -> NoReturn:
 def failpoint_of(value: str, *, die: Callable[[], object] = kill_this_process) -> Failpoint:
     """The failpoint that FAILPOINT names. Raises `SettingsError` with all the names."""
     name, _, passes = value.rpartition(":")
-    if name not in STEPS or not (passes.isascii() and passes.isdecimal() and int(passes) > 0):
+    known = (*STEPS, *DESK_STEPS)
+    if name not in known or not (passes.isascii() and passes.isdecimal() and int(passes) > 0):
         raise SettingsError(
-            f"FAILPOINT is wrong: {value!r} is not NAME:N with N from 1 and NAME one of {', '.join(STEPS)}. "
+            f"FAILPOINT is wrong: {value!r} is not NAME:N with N from 1 and NAME one of {', '.join(known)}. "
             "It is for tests of this program only: leave it empty."
         )
     return Failpoint(name, int(passes), die=die)
 
 
-class FailingPlatform:
+class FailingPlatform(WrappedPlatform):
     """A `ChatPlatform` whose calls and deliveries are steps."""
 
     def __init__(self, platform: ChatPlatform, reached: Callable[[str], None]) -> None:
-        self._platform = platform
+        super().__init__(platform)
         self._reached = reached
-
-    @property
-    def name(self) -> str:
-        return self._platform.name
-
-    @property
-    def limits(self) -> MessageLimits:
-        return self._platform.limits
 
     async def run(self, receive: Receive, ready: Ready) -> None:
         async def failing(message: InboundMessage | UnreadableUpdate) -> None:
@@ -115,12 +110,6 @@ class FailingPlatform:
             self._reached("received")
 
         await self._platform.run(failing, ready)
-
-    def measure(self, text: str) -> int:
-        return self._platform.measure(text)
-
-    def is_group(self, at: Address) -> bool:
-        return self._platform.is_group(at)
 
     async def send(self, to: Address, message: OutboundMessage, *, key: str) -> MessageRef:
         self._reached(f"send:{_kind(message)}")
@@ -134,16 +123,15 @@ class FailingPlatform:
         self._reached(f"edited:{_kind(message)}")
         return shown
 
+    async def delete(self, ref: MessageRef) -> None:
+        self._reached("delete")
+        await self._platform.delete(ref)
+        self._reached("deleted")
+
     async def show_typing(self, at: Address) -> None:
         self._reached("typing")
         await self._platform.show_typing(at)
         self._reached("typed")
-
-    async def download(self, attachment: Attachment, *, limit: int) -> bytes:
-        return await self._platform.download(attachment, limit=limit)
-
-    async def close(self) -> None:
-        await self._platform.close()
 
 
 class FailingModel:

@@ -4,38 +4,22 @@ import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from bot.chat import Address, Attachment, ChatPlatform, MessageLimits, MessageRef, OutboundMessage, Ready, Receive
+from bot.chat import Address, ChatPlatform, MessageRef, OutboundMessage
 from bot.errors import PlatformError, StorageError, Unavailable
 from bot.storage.outbox import Outbox
+from bot.wrapped import WrappedPlatform
 
 log = logging.getLogger(__name__)
 
 
-class RecordedPlatform:
+class RecordedPlatform(WrappedPlatform):
     """A `ChatPlatform` around another one. Only sends are recorded: an edit can be made again at any time."""
 
     def __init__(self, platform: ChatPlatform, outbox: Outbox) -> None:
-        self._platform = platform
+        super().__init__(platform)
         self._outbox = outbox
         self._growing: dict[MessageRef, str] = {}
         """Messages that vanish while they grow, with their keys: the one that stays is another message."""
-
-    @property
-    def name(self) -> str:
-        return self._platform.name
-
-    @property
-    def limits(self) -> MessageLimits:
-        return self._platform.limits
-
-    async def run(self, receive: Receive, ready: Ready) -> None:
-        await self._platform.run(receive, ready)
-
-    def measure(self, text: str) -> int:
-        return self._platform.measure(text)
-
-    def is_group(self, at: Address) -> bool:
-        return self._platform.is_group(at)
 
     async def send(self, to: Address, message: OutboundMessage, *, key: str) -> MessageRef:
         ref = await self._sent(key, to, partial(self._platform.send, to, message, key=key))
@@ -55,15 +39,6 @@ class RecordedPlatform:
         if shown.lasts is None:
             self._growing.pop(ref, None)
         return shown
-
-    async def show_typing(self, at: Address) -> None:
-        await self._platform.show_typing(at)
-
-    async def download(self, attachment: Attachment, *, limit: int) -> bytes:
-        return await self._platform.download(attachment, limit=limit)
-
-    async def close(self) -> None:
-        await self._platform.close()
 
     async def _sent(self, key: str, to: Address, call: Callable[[], Awaitable[MessageRef]]) -> MessageRef:
         """Make a call that may put a message there that stays."""

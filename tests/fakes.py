@@ -61,7 +61,7 @@ def run_virtual(main: Coroutine[Any, Any, T]) -> T:
 class Call:
     """One call that the platform received; times are the loop's."""
 
-    op: Literal["send", "edit", "typing"]
+    op: Literal["send", "edit", "delete", "typing"]
     to: Address
     message_id: str
     text: str
@@ -136,6 +136,7 @@ class FakePlatform:
     _buckets: dict[str, _ServerBucket] = field(default_factory=dict)
     _minutes: dict[str, list[float]] = field(default_factory=dict)
     _number: int = 0
+    _made: int = 0
 
     async def run(self, receive: Receive, ready: Ready) -> None:
         ready("as a fake")
@@ -162,6 +163,9 @@ class FakePlatform:
             to, message_id, 0.75 * self.drafts_last if self.drafts_last and message_id in self.drafts else None
         )
 
+    async def delete(self, ref: MessageRef) -> None:
+        await self._receive("delete", ref.address, ref.message_id, None, "")
+
     async def show_typing(self, at: Address) -> None:
         await self._receive("typing", at, "", None, "")
 
@@ -178,7 +182,7 @@ class FakePlatform:
 
     def texts(self) -> list[Call]:
         """All sends and edits."""
-        return [call for call in self.calls if call.op != "typing"]
+        return [call for call in self.calls if call.op in ("send", "edit")]
 
     def failed(self) -> Mapping[str, int]:
         """How many calls ended in which error."""
@@ -190,7 +194,7 @@ class FakePlatform:
 
     async def _receive(
         self,
-        op: Literal["send", "edit", "typing"],
+        op: Literal["send", "edit", "delete", "typing"],
         to: Address,
         message_id: str,
         message: OutboundMessage | None,
@@ -198,7 +202,7 @@ class FakePlatform:
     ) -> Call:
         loop = asyncio.get_running_loop()
         began, latency = loop.time(), self.latency()
-        busy = f"{to.chat_id}/{key or message_id}" if op != "typing" else ""
+        busy = f"{to.chat_id}/{key or message_id}" if op in ("send", "edit") else ""
         self.overlaps += busy in self._busy
         if busy:
             self._busy.add(busy)
@@ -227,6 +231,8 @@ class FakePlatform:
         if fault is not None and not fault.applied:
             return call, fault.error
         if message is None:
+            if call.op == "delete":
+                self.messages.pop(call.message_id, None)
             return call, fault.error if fault else None
         if self.strict and (wait := self._flood(call)) > 0:
             return call, RateLimited(wait)
@@ -241,7 +247,7 @@ class FakePlatform:
         if call.op == "send":
             message_id = self.by_key.get(call.key, "") if self.deduplicates else ""
             if not message_id:
-                message_id = str(len(self.messages) + 1)
+                message_id = self._next_id()
                 self.by_key[call.key] = message_id
                 ref = MessageRef(call.to, message_id)
                 self.messages[message_id] = Shown(ref, message.text, message.growing, message)
@@ -252,6 +258,10 @@ class FakePlatform:
         shown.text, shown.growing, shown.message = message.text, message.growing, message
         return call, None
 
+    def _next_id(self) -> str:
+        self._made += 1
+        return str(self._made)
+
     def _apply_draft(self, call: Call, message: OutboundMessage, lasts: float) -> Call:
         if message.growing:
             draft = call.message_id or f"draft:{call.key}"
@@ -259,7 +269,7 @@ class FakePlatform:
             return replace(call, message_id=draft)
         for draft in [draft for draft, (to, _, _) in self.drafts.items() if to == call.to]:
             del self.drafts[draft]
-        message_id = str(len(self.messages) + 1)
+        message_id = self._next_id()
         self.messages[message_id] = Shown(MessageRef(call.to, message_id), message.text, False, message)
         return replace(call, message_id=message_id)
 

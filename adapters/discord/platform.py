@@ -220,6 +220,12 @@ class DiscordPlatform:
             await self._edit_original(ref.address, interaction, text)
         return ref
 
+    async def delete(self, ref: MessageRef) -> None:
+        """See `ChatPlatform.delete`."""
+        partial = self._channel(ref.address).get_partial_message(int(ref.message_id))
+        with suppress(MessageGone):
+            await self._calls.make(partial.delete(), _place(ref.address))
+
     async def show_typing(self, at: Address) -> None:
         await self._calls.make(_type(self._channel(at)), _place(at))
 

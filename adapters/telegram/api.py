@@ -66,6 +66,10 @@ class Api(Bot):
         """Edits a text."""
         await self._post("editMessageText", {"chat_id": chat_id, "message_id": message_id, **_text(body)})
 
+    async def remove(self, chat_id: str, message_id: str) -> None:
+        """Deletes a message."""
+        await self._post("deleteMessage", {"chat_id": chat_id, "message_id": message_id})
+
 
 def is_number(value: str | None) -> TypeGuard[str]:
     """Whether this can be a message or topic id."""

@@ -67,6 +67,11 @@ def is_unchanged(exc: TelegramError) -> bool:
     return isinstance(exc, BadRequest) and "message is not modified" in exc.message.casefold()
 
 
+def is_deleted(exc: TelegramError) -> bool:
+    """Whether a deletion failed only because the message is gone already."""
+    return isinstance(exc, BadRequest) and "message to delete not found" in exc.message.casefold()
+
+
 def is_unparsable(exc: TelegramError) -> bool:
     """Whether the formatting is at fault, so that the bare text may pass."""
     text = exc.message.casefold()

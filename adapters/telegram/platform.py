@@ -15,7 +15,7 @@ from telegram.error import BadRequest, ChatMigrated, TelegramError
 from adapters.telegram.api import POLL_SECONDS, STOP_PRESSED, WANTED, Api, is_number
 from adapters.telegram.drafts import Drafts, draft_id_of, draft_in, draft_ref
 from adapters.telegram.entities import is_link
-from adapters.telegram.errors import WEBHOOK_TAKEN, as_platform_error, is_unchanged, is_unparsable
+from adapters.telegram.errors import WEBHOOK_TAKEN, as_platform_error, is_deleted, is_unchanged, is_unparsable
 from adapters.telegram.http import AiohttpRequest, FloodWait, proxy_fault
 from adapters.telegram.inbound import Me
 from adapters.telegram.intake import Intake, Sleep, update_id
@@ -178,6 +178,17 @@ class TelegramPlatform:
             else:
                 return ref
         raise MessageRefused("Telegram refuses the text with its formatting and without it.")
+
+    async def delete(self, ref: MessageRef) -> None:
+        """See `ChatPlatform.delete`. Telegram takes nothing away that is older than 48 hours:
+        https://core.telegram.org/bots/api#deletemessage"""
+        if draft_in(ref) is not None:
+            return  # it vanishes by itself
+        try:
+            await self._bot.remove(ref.address.chat_id, ref.message_id)
+        except TelegramError as exc:
+            if not is_deleted(exc):
+                raise as_platform_error(exc) from exc
 
     async def show_typing(self, at: Address) -> None:
         chat_id = self._moved.get(at.chat_id, at.chat_id)

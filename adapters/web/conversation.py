@@ -114,6 +114,12 @@ class Conversation:
         self._trim()
         self._wake()
 
+    def delete(self, key: str) -> None:
+        """Take a message away for good: the transcript may still hold it, and a late edit may still come."""
+        if key not in self.dropped:
+            self._drop([key])
+            self.withdraw(key)
+
     def withdraw(self, key: str) -> None:
         """Take a message away that turned out not to be stored."""
         self.messages.pop(key, None)

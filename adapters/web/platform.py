@@ -122,6 +122,10 @@ class WebPlatform:
         )
         return ref
 
+    async def delete(self, ref: MessageRef) -> None:
+        """Take a message off the page, in every open tab."""
+        self._reception.conversations.get(ref.address.chat_id).delete(ref.message_id)
+
     async def show_typing(self, at: Address) -> None:
         self._reception.conversations.get(at.chat_id).show_typing()
 

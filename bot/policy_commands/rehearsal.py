@@ -156,6 +156,9 @@ class _Nowhere:
     async def edit(self, ref: MessageRef, message: OutboundMessage) -> MessageRef:
         return ref
 
+    async def delete(self, ref: MessageRef) -> None:
+        """Nobody looks."""
+
     async def show_typing(self, at: Address) -> None: ...
 
     async def download(self, attachment: Attachment, *, limit: int) -> bytes:

@@ -6,6 +6,11 @@ from types import MappingProxyType
 
 from bot.chat import Address, CallKind, MessageRef, OutboundMessage, ReplyCall, Source
 from bot.errors import MessageGone, MessageRefused, PlatformError, RecipientGone, Unavailable
+<<<<<<< HEAD
+=======
+from bot.reply.blocks import without_tabs
+from bot.reply.growing import visible
+>>>>>>> desk-door
 from bot.reply.mark import with_mark
 from bot.reply.parts import Parts, is_bare, spread
 from bot.reply.plain import plain
@@ -357,7 +362,8 @@ class StreamedReply:
 
     @property
     def _source(self) -> str:
-        return self._preface + self.text if self._preface else self.text
+        text = without_tabs(self.text)
+        return self._preface + text if self._preface else text
 
     def _is_sentence(self, call: ReplyCall) -> bool:
         return call.message.growing and call.message.text == self._sentence

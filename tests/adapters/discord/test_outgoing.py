@@ -40,6 +40,13 @@ async def test_an_answer_hangs_on_its_question_and_grows_in_place(desk: Desk) ->
     assert ref == MessageRef(message.address, str(answer.id))
 
 
+async def test_a_message_is_taken_away_and_one_that_is_gone_is_no_error(desk: Desk) -> None:
+    ref = await desk.door.send(at(desk.server.general), OutboundMessage("Dạ còn ạ."), key="k")
+    await desk.door.delete(ref)
+    assert desk.server.answers(desk.server.general) == []
+    await desk.door.delete(ref)
+
+
 async def test_nobody_is_ever_notified(desk: Desk) -> None:
     server = desk.server
     boss = server.add_member("@everyone", server.staff_role)

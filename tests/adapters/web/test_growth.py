@@ -53,6 +53,21 @@ async def test_a_text_that_is_not_longer_but_other_replaces_what_was_shown(shop:
         assert alice.thread.texts[-1] == ("assistant", "The answer.")
 
 
+async def test_a_message_that_is_taken_back_is_gone_and_stays_so_after_a_reload(shop: Shop) -> None:
+    async with visitor(shop.web.url) as alice:
+        await alice.say("a")
+        await shop.answer(shop.address, ["Dạ", " còn"], key="r1")
+        await alice.watch(settled())
+        ref = MessageRef(shop.address, "r1")
+        await shop.web.delete(ref)
+        await alice.watch(lambda thread: "r1" not in thread.messages)
+        await shop.web.edit(ref, OutboundMessage("too late"))
+        await shop.web.delete(ref)
+        alice.thread = Thread()
+        await alice.watch(lambda thread: thread.ready)
+        assert alice.thread.texts == [("customer", "a")]
+
+
 async def test_an_answer_that_begins_after_a_fresh_start_to_a_question_of_before_is_never_shown(shop: Shop) -> None:
     async with visitor(shop.web.url) as alice:
         await alice.say("before")

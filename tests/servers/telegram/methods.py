@@ -29,6 +29,7 @@ _ACTIONS = frozenset(
     ]
 )
 _DRAFT_PARAMS = frozenset({"chat_id", "message_thread_id", "draft_id", "text", "parse_mode", "entities"})
+_DELETABLE = 48 * 3600
 _LARGEST_FILE = 20 * 1024 * 1024
 
 
@@ -122,6 +123,18 @@ def edit_message_text(account: Account, params: Params) -> Any:
     return shown.raw
 
 
+def delete_message(account: Account, params: Params) -> Any:
+    """https://core.telegram.org/bots/api#deletemessage"""
+    chat = account.chat(chat_id(params))
+    shown = chat.messages.get(integer(params, "message_id", "message identifier is not specified"))
+    if shown is None:
+        raise bad("message to delete not found")
+    if time.time() - shown.raw["date"] > _DELETABLE or (not shown.by_bot and chat.type != "private"):
+        raise bad("message can't be deleted for everyone")
+    del chat.messages[shown.message_id]
+    return True
+
+
 def send_message_draft(account: Account, params: Params) -> Any:
     """https://core.telegram.org/bots/api#sendmessagedraft; `can_stop` is of Bot API 10.3."""
     chat = account.chat(chat_id(params))
@@ -188,6 +201,7 @@ METHODS: dict[str, Callable[[Account, Params], Any]] = {
     "getWebhookInfo": get_webhook_info,
     "sendMessage": send_message,
     "editMessageText": edit_message_text,
+    "deleteMessage": delete_message,
     "sendMessageDraft": send_message_draft,
     "sendChatAction": send_chat_action,
     "setMyCommands": set_my_commands,
