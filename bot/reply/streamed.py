@@ -6,11 +6,7 @@ from types import MappingProxyType
 
 from bot.chat import Address, CallKind, MessageRef, OutboundMessage, ReplyCall, Source
 from bot.errors import MessageGone, MessageRefused, PlatformError, RecipientGone, Unavailable
-<<<<<<< HEAD
-=======
 from bot.reply.blocks import without_tabs
-from bot.reply.growing import visible
->>>>>>> desk-door
 from bot.reply.mark import with_mark
 from bot.reply.parts import Parts, is_bare, spread
 from bot.reply.plain import plain
