@@ -29,6 +29,8 @@ ActionKind = Literal[
 Mark = Literal["delivered", "failed", "note"]
 """What became of a message that staff wrote: it is with the customer; it is not; it was never meant for him."""
 
+MARKS: tuple[Mark, ...] = ("delivered", "failed", "note")
+
 
 @dataclass(frozen=True, slots=True)
 class Handover:

@@ -14,8 +14,7 @@ from bot.reply.references import References
 from bot.reply.slot import Slot, adopted
 from bot.reply.texts import beginning, in_whole_characters, reworded, with_ends
 
-# A text of fewer units that is refused even in its plain form is not refused for its length.
-_SMALLEST = 128
+_SMALLEST = 128  # a shorter text that is refused even in its plain form is not refused for its length
 
 
 class StreamedReply:
@@ -358,8 +357,7 @@ class StreamedReply:
 
     @property
     def _source(self) -> str:
-        text = without_tabs(self.text)
-        return self._preface + text if self._preface else text
+        return self._preface + without_tabs(self.text)
 
     def _is_sentence(self, call: ReplyCall) -> bool:
         return call.message.growing and call.message.text == self._sentence

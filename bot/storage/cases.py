@@ -218,7 +218,10 @@ def change_case(
         queue(db, before.conversation_id, case_id, then(before, after))
     if after == before:
         return before
-    after = replace(after, changes=before.changes + 1)
+    unseen = replace(
+        after, last_words_at=before.last_words_at, first_reply_at=before.first_reply_at, is_told=before.is_told
+    )
+    after = replace(after, changes=before.changes + (unseen != before))
     db.execute(
         "UPDATE cases SET state = :state, reason = :reason, summary = :summary, taken_by = :taken_by,"
         " taken_name = :taken_name, taken_at = :taken_at, first_reply_at = :first_reply_at,"

@@ -36,6 +36,15 @@ class Errand:
     case_id: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """Where a customer reads, and in which language, if that is known."""
+
+    address: Address
+    language: str | None
+    is_blocked: bool
+
+
 class Errands:
     """Every method is one transaction."""
 
@@ -76,9 +85,24 @@ class Errands:
         """What was sent already of a reply, by the keys it was sent with."""
         return await self._database.read(lambda db: messages_of(db, key))
 
-    async def done(self, errand: Errand, *, at: datetime, places: dict[int, MessageRef] | None = None) -> None:
-        """It is done; the messages that it is about are shown in these places now."""
-        await self._database.write(lambda db: _done(db, errand, at, places))
+    async def customer(self, conversation_id: int) -> Customer:
+        """Where he reads, and how he is to be spoken to."""
+        row = await self._database.read(
+            lambda db: db.execute("SELECT * FROM conversations WHERE id = ?", (conversation_id,)).fetchone()
+        )
+        at = Address(row["platform"], row["chat_id"], row["thread_id"] or None)
+        return Customer(at, row["language"], row["blocked_at"] is not None)
+
+    async def done(
+        self,
+        errand: Errand,
+        *,
+        at: datetime,
+        places: dict[int, MessageRef] | None = None,
+        then: Sequence[Errand] = (),
+    ) -> None:
+        """It is done; the messages that it is about are shown in these places now. What is to be done `then`."""
+        await self._database.write(lambda db: _done(db, errand, at, places, then))
 
     async def told(self, errand: Errand, *, key: str, at: datetime, is_seen: bool = True) -> None:
         """The customer was told, under this key; what he has seen is remembered. Else nobody reads there any more."""
@@ -187,11 +211,18 @@ def _shown_with(db: sqlite3.Connection, inbox_id: int) -> tuple[StoredMessage, .
     return _messages(db, newest)
 
 
-def _done(db: sqlite3.Connection, errand: Errand, at: datetime, places: dict[int, MessageRef] | None) -> None:
+def _done(
+    db: sqlite3.Connection,
+    errand: Errand,
+    at: datetime,
+    places: dict[int, MessageRef] | None,
+    then: Sequence[Errand],
+) -> None:
     if places is not None:
         for inbox_id in errand.inbox_ids if errand.kind == "message" else _ids_with(db, errand.about):
             keep_places(db, inbox_id, places)
     db.execute("UPDATE errands SET done_at = ? WHERE id = ?", (iso(at), errand.id))
+    queue(db, errand.conversation_id, errand.case_id, then)
 
 
 def _ids_with(db: sqlite3.Connection, inbox_id: int | None) -> Sequence[int]:

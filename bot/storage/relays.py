@@ -25,14 +25,14 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """To whom a post belongs: where he reads, in which language, and who of the staff wrote to him last."""
+    """To whom a post belongs: where he reads, in which language; `last_author`: whose words he read last, if they
+    were those of one of the staff."""
 
     conversation_id: int
     address: Address
     language: str | None
     last_author: str | None
-    last_words: str | None
-    """The id of his message that staff read last: a reply without another aim hangs on nothing."""
+    is_blocked: bool
 
 
 class Relays:
@@ -197,16 +197,12 @@ def _recipient(db: sqlite3.Connection, post: Address) -> Recipient | None:
         " WHERE turns.conversation_id = ? AND turns.role <> 'customer' ORDER BY turns.id DESC LIMIT 1",
         (row["id"],),
     ).fetchone()
-    newest = db.execute(
-        "SELECT reply_to FROM inbox WHERE conversation_id = ? AND role = 'customer' ORDER BY id DESC LIMIT 1",
-        (row["id"],),
-    ).fetchone()
     return Recipient(
         conversation_id=row["id"],
         address=Address(row["platform"], row["chat_id"], row["thread_id"] or None),
         language=row["language"],
         last_author=ours["sender_id"] if ours and ours["role"] == "staff" else None,
-        last_words=newest["reply_to"] if newest else None,
+        is_blocked=row["blocked_at"] is not None,
     )
 
 
