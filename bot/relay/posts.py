@@ -13,7 +13,7 @@ from bot.relay.desk_files import Unfetched, fetched
 from bot.relay.pieces import pieces
 from bot.relay.words import Words
 from bot.scheduler import SendScheduler
-from bot.storage.casefiles import CaseFiles
+from bot.storage.casefiles import CaseFile, CaseFiles
 from bot.storage.cases import Case, Cases
 from bot.storage.errands import FILES, Errand, Errands
 from bot.storage.messages import StoredMessage
@@ -66,7 +66,8 @@ class Posts:
             return
         try:
             if post is None:
-                post = await self._desk.open_post(await self._card(case), key=_named(f"post-{conversation_id}", lost))
+                card = self._card(case, await self._files.of(conversation_id))
+                post = await self._desk.open_post(card, key=_named(f"post-{conversation_id}", lost))
                 await self._cases.keep_post(conversation_id, post)
                 await self._cases.is_shown(case)
             elif case.shown < case.changes:
@@ -87,10 +88,11 @@ class Posts:
             await self._errands.done(errand, at=self._now())
 
     async def _show_card(self, case: Case, post: Post, lost: int) -> Post:
-        shown = await self._desk.show_card(post, await self._card(case))
+        file = await self._files.of(case.conversation_id)
+        shown = await self._desk.show_card(post, self._card(case, file))
         if shown != post:
             await self._cases.keep_post(case.conversation_id, shown)
-        if not case.shown:
+        if not case.shown and file.cases > 1:
             # The card stands far above what was said since the case before: whoever reads the end sees this.
             reason, summary = self._words.reason(case.reason), safe(case.summary, _SUMMARY)
             text = self._words.say("desk_handed", reason=reason, summary=summary).strip()
@@ -99,8 +101,7 @@ class Posts:
         await self._cases.is_shown(case)
         return shown
 
-    async def _card(self, case: Case) -> Card:
-        file = await self._files.of(case.conversation_id)
+    def _card(self, case: Case, file: CaseFile) -> Card:
         prefixes = self._policies().prompts.desk.order_prefixes
         return card_of(case, file, self._words, prefixes=prefixes, now=self._now())
 

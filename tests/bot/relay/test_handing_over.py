@@ -116,7 +116,7 @@ async def test_the_start_of_every_request_is_the_same_to_the_byte(shop: Shop) ->
         await shop.customer(text)
         await shop.settled()
     requests = shop.world.model.requests
-    assert len({(one.system, one.tools, one.sections) for one in requests}) == 1
+    assert len({repr((one.system, one.tools, one.sections)) for one in requests}) == 1
     assert [tool.name for tool in requests[0].tools] == ["hand_over"]
 
 

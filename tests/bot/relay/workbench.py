@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 from bot.chat import Address, Attachment, MessageLimits, MessageRef, OutboundMessage
 from bot.desk import Action, ActionKind, Card, Mark, Person, Post, PostMessage
@@ -17,6 +19,7 @@ from bot.errors import MessageGone, MessageRefused
 from bot.inbox import Inbox
 from bot.llm.base import ModelRequest, ToolCall
 from bot.outbox import RecordedPlatform
+from bot.policies.check import read_prompts
 from bot.policies.live import Policies
 from bot.relay.relay import Relay
 from bot.relay.rules import DeskRules
@@ -26,9 +29,8 @@ from bot.storage.database import Database, Work
 from bot.storage.errands import Errands
 from bot.storage.messages import Messages
 from bot.storage.outbox import Outbox
-from bot.storage.policies import PolicyVersions
 from bot.storage.turns import Turns
-from tests.bot.policies.shop import SAMPLE, loaded
+from tests.bot.policies.shop import SAMPLE
 from tests.fake_model import ScriptedModel, Step
 from tests.fakes import FakePlatform
 from tests.fakes_desk import FakeDesk, FakePost
@@ -47,8 +49,11 @@ class Steps:
         self.count = 0
         self.end = end
         self.over = asyncio.Event()
+        self.is_dead = False
 
     async def step(self) -> None:
+        if self.is_dead:
+            raise asyncio.CancelledError
         self.count += 1
         if self.end is not None and self.count >= self.end:
             self.over.set()
@@ -114,6 +119,22 @@ class FilePlatform(FakePlatform):
             await self.steps.step()
 
 
+class WatchedPlatform(RecordedPlatform):
+    """Knows the calls that were begun, also those that have not arrived yet."""
+
+    def __init__(self, platform: FilePlatform, outbox: Outbox) -> None:
+        super().__init__(platform, outbox)
+        self.begun: list[tuple[str, str]] = []
+
+    async def send(self, to: Address, message: OutboundMessage, *, key: str) -> MessageRef:
+        self.begun.append(("send", message.text))
+        return await super().send(to, message, key=key)
+
+    async def edit(self, ref: MessageRef, message: OutboundMessage) -> MessageRef:
+        self.begun.append(("edit", message.text))
+        return await super().edit(ref, message)
+
+
 class SteppingDesk:
     """A desk around the fake, each call of which is two steps."""
 
@@ -169,6 +190,12 @@ def answering(request: ModelRequest) -> Sequence[Step]:
     return (f"Bot: {asked}",)
 
 
+@cache
+def sample() -> Policies:
+    """The sample shop's policies, which no test changes."""
+    return Policies(read_prompts(SAMPLE), "v", "vi", timezone=ZoneInfo("Asia/Ho_Chi_Minh"))
+
+
 @dataclass(slots=True)
 class World:
     """What is outside of the program."""
@@ -210,7 +237,8 @@ class Shop:
         self.cases = Cases(database)
         self.errands = Errands(database)
         self.turns = Turns(database, has_desk=True)
-        platforms = [RecordedPlatform(one, Outbox(database)) for one in (world.platform, world.desk_platform)]
+        platforms = [WatchedPlatform(one, Outbox(database)) for one in (world.platform, world.desk_platform)]
+        self.begun = platforms[0].begun
         self.schedulers = {one.name: SendScheduler(one) for one in platforms}
         self.engine = Engine(
             model=world.model,
@@ -294,7 +322,7 @@ async def opened(
     """The program runs; at the end all its tasks are cancelled wherever they stand."""
     steps = steps or Steps()
     inner = await Database.open(folder / "shopdesk.db")
-    policies = await loaded(SAMPLE, PolicyVersions(inner))
+    policies = sample()
     world.platform.steps = steps
     shop = Shop(world, SteppingDatabase(inner, steps), policies, steps, rules or DeskRules())
     work = [shop.inbox.run(), shop.relay.run(), *(scheduler.run() for scheduler in shop.schedulers.values())]
@@ -302,6 +330,7 @@ async def opened(
     try:
         yield shop
     finally:
+        steps.is_dead, steps.end = steps.over.is_set(), None
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
