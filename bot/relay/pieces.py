@@ -6,7 +6,7 @@ _CUTS = ("\n\n", "\n", " ")
 
 
 def pieces(text: str, units: int) -> list[str]:
-    """At least one piece, empty only for an empty text; together they are the text but for white space at cuts."""
+    """None of an empty text; together they are the text but for white space at cuts."""
     found: list[str] = []
     rest = text.strip()
     while _units(rest) > units:
@@ -15,7 +15,7 @@ def pieces(text: str, units: int) -> list[str]:
         end = next((cut for cut in cuts if cut > 0), end)
         found.append(rest[:end].rstrip())
         rest = rest[end:].lstrip()
-    return [*found, rest] if rest or not found else found
+    return [*found, rest] if rest else found
 
 
 def _end(text: str, units: int) -> int:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from bot.chat import AttachmentKind, File, MessageRef
 from bot.desk import MARKS, Card, Post, PostMessage, StaffDesk
-from bot.errors import MessageGone
+from bot.errors import MessageGone, MessageRefused
 from bot.policies.live import Policies
 from bot.relay.card import card_of, safe
 from bot.relay.desk_files import Unfetched, fetched
@@ -73,7 +73,7 @@ class Posts:
             elif case.shown < case.changes:
                 post = await self._show_card(case, post, lost)
             for errand in errands:
-                await self._do(errand, post, lost)
+                await self._do_for_certain(errand, post, lost)
         except MessageGone as exc:
             if post is None:
                 raise
@@ -104,6 +104,16 @@ class Posts:
     def _card(self, case: Case, file: CaseFile) -> Card:
         prefixes = self._policies().prompts.desk.order_prefixes
         return card_of(case, file, self._words, prefixes=prefixes, now=self._now())
+
+    async def _do_for_certain(self, errand: Errand, post: Post, lost: int) -> None:
+        """What the desk will never take must not keep what comes behind it: staff are told that it is missing."""
+        try:
+            await self._do(errand, post, lost)
+        except MessageRefused as exc:
+            log.warning("conversation %s: the desk refuses a message: %s", errand.conversation_id, exc)
+            message = PostMessage(self._words.say("desk_name"), self._words.say("desk_not_shown"))
+            await self._desk.write(post, message, key=_named(f"errand-{errand.id}/refused", lost))
+            await self._errands.done(errand, at=self._now())
 
     async def _do(self, errand: Errand, post: Post, lost: int) -> None:
         key = _named(f"errand-{errand.id}", lost)
@@ -156,7 +166,7 @@ class Posts:
         author = messages[-1].message.sender_name
         if not places:
             text = self._words.say("desk_edited", text=text)
-        texts = pieces(text, self._units) or [""]
+        texts = pieces(text, self._units) or [self._words.say("card_nothing")]
         before = {part: ref for part, ref in places.items() if part < FILES}
         after = {part: ref for part, ref in places.items() if part >= FILES}
         for number, piece in enumerate(texts):

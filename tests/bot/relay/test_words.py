@@ -294,3 +294,13 @@ async def test_calls_of_which_nobody_knows_the_outcome_show_once(shop: Shop) -> 
     await shop.settled()
     assert shop.world.post.texts == ["một"]
     assert len(shop.world.desk.posts) == 1
+
+
+async def test_what_the_desk_never_takes_is_named_and_keeps_nothing_back(shop: Shop) -> None:
+    await shop.handed_over()
+    shop.world.desk.faults = lambda call, _: MessageRefused("no") if call.text == "xấu" else None
+    await shop.customer("xấu")
+    await shop.settled()
+    await shop.customer("tốt")
+    await shop.settled()
+    assert shop.world.post.texts == ["⚠️ Khách đã gửi một nội dung không hiển thị được ở đây.", "tốt"]
