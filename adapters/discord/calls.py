@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable
 from typing import TypeVar
 
+from adapters.discord.budget import Budget
 from adapters.discord.failures import CALL_ERRORS, platform_error
 from bot.errors import RecipientGone
 
@@ -14,10 +15,11 @@ T = TypeVar("T")
 
 
 class Calls:
-    """`timeout` is in seconds and bounds discord.py's own tries and pauses, too."""
+    """`timeout` is in seconds and bounds discord.py's own tries and pauses, too, but not the wait for `budget`."""
 
-    def __init__(self, *, timeout: float) -> None:
+    def __init__(self, *, timeout: float, budget: Budget | None = None) -> None:
         self._timeout = timeout
+        self._budget = budget
         self._warned: set[str] = set()
 
     async def make(self, call: Awaitable[T], where: str) -> T:
@@ -26,6 +28,8 @@ class Calls:
         A place that is closed to the bot is logged once.
         """
         try:
+            if self._budget is not None:
+                await self._budget.spend()
             async with asyncio.timeout(self._timeout):
                 return await call
         except CALL_ERRORS as exc:

@@ -1,23 +1,27 @@
 """The Discord platform: what staff write comes in, and the bot's answers go out and grow."""
 
 import asyncio
-import hashlib
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import lru_cache, partial
 
 import discord
 from discord.http import Route
 
+from adapters.discord.budget import Budget
 from adapters.discord.calls import Calls
 from adapters.discord.client import NO_MENTIONS, DeskClient, redirect
+from adapters.discord.desk.actions import Actions
+from adapters.discord.desk.commands import add_commands
+from adapters.discord.desk.desk import DiscordDesk
 from adapters.discord.failures import CALL_ERRORS, platform_error
 from adapters.discord.files import Files
 from adapters.discord.heard import Heard
 from adapters.discord.incoming import Incoming, Sentence
 from adapters.discord.invite import invite_url
+from adapters.discord.keys import nonce_of
 from adapters.discord.markdown import to_discord
 from adapters.discord.places import Places
 from adapters.discord.reading import NAME, channel_id_of, is_direct
@@ -45,12 +49,15 @@ LIMITS = MessageLimits(
     min_interval=1.27,
     chat_calls_per_second=0.78,
     chat_burst=4,
-    # The account has 50 in each second of the clock, whatever it left in the one before; the library makes calls, too.
-    calls_per_second=36.0,
-    calls_burst=12,
+    # The account has 50 in each second of the clock, whatever it left in the one before; `BESIDE` has a part of them.
+    calls_per_second=31.0,
+    calls_burst=8,
     calls_in_flight=32,
     typing_interval=8.0,
 )
+BESIDE = 8.0
+"""Calls a second, beside those of the answers: of the desk, about who somebody is, for what was missed."""
+_DESK_LINKS = "https://discord.com/channels/"
 _LAST_WRITE = 2.0
 _SUPPRESS_EMBEDS = 1 << 2
 _MAY_NOT_REPLY = 160002
@@ -68,7 +75,8 @@ class DiscordPlatform:
     `run` gives up, `pauses` before a message that was not taken is handed on again, `stop_patience` for an
     answer that nothing was there to be stopped, `bookmark_pause` before it is stored in `bookmarks` how far
     was read (without them a restart does not know what it missed). Of the messages that come in, `capacity`
-    wait in memory; the rest waits on Discord.
+    wait in memory; the rest waits on Discord. With a forum in `tickets_channel_id` there is a `desk` in it, whose
+    alerts go to `alerts_channel_id`; `desk_journal` keeps what was begun there over a crash.
     """
 
     def __init__(
@@ -90,6 +98,9 @@ class DiscordPlatform:
         bookmarks: Bookmarks | None = None,
         bookmark_pause: float = 10.0,
         capacity: int = 1000,
+        tickets_channel_id: int | None = None,
+        alerts_channel_id: int | None = None,
+        desk_journal: Bookmarks | None = None,
     ) -> None:
         self._token = token
         self._api_url = api_url
@@ -106,10 +117,31 @@ class DiscordPlatform:
         self._places = Places(bookmarks, pause=bookmark_pause)
         self._capacity = capacity
         self._calls = Calls(timeout=call_timeout)
+        budget = Budget(rate=BESIDE, burst=2)
+        self._slow_calls = Calls(timeout=call_timeout, budget=budget)
         # `measure` and the call behind it look at the same text: it is converted once.
         self._formatted = lru_cache(maxsize=128)(partial(to_discord, may_link=may_link))
         self._client: DeskClient | None = None
         self._files: Files | None = None
+        self._tickets_channel_id = tickets_channel_id
+        self.desk: DiscordDesk | None = None
+        """The staff's desk, where there is a forum for it."""
+        if tickets_channel_id is not None:
+            self.desk = DiscordDesk(
+                tickets_channel_id,
+                alerts_channel_id=alerts_channel_id,
+                staff_role_id=staff_role_id,
+                token=token,
+                connected=self._connected,
+                calls=self._calls,
+                slow_calls=self._slow_calls,
+                budget=budget,
+                slash=self._slash,
+                formatted=partial(to_discord, may_link=lambda url: url.startswith(_DESK_LINKS) or may_link(url)),
+                sentence=sentence,
+                journal=desk_journal,
+                call_timeout=call_timeout,
+            )
 
     @property
     def name(self) -> str:
@@ -141,15 +173,20 @@ class DiscordPlatform:
             pauses=self._pauses,
             stop_patience=self._stop_patience,
             capacity=self._capacity,
+            slow_calls=self._slow_calls,
+            forum_id=self._tickets_channel_id,
         )
+        actions = self._actions()
         client = DeskClient(
             incoming,
             on_online=lambda: ready(self._connected_as(client)),
             descriptions=self._descriptions,
             reidentify_after=self._reidentify_after,
+            desk=actions,
+            extend=(lambda tree, words: add_commands(tree, actions, words, incoming.take)) if actions else None,
         )
         try:
-            async with client, Files(api_url=self._api_url) as files:
+            async with client, Files(api_url=self._api_url) as files, self.desk or nullcontext():
                 self._client, self._files = client, files
                 await self._serve(client)
         finally:
@@ -158,6 +195,13 @@ class DiscordPlatform:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LAST_WRITE):
                     await self._places.write()
+
+    def _actions(self) -> Actions | None:
+        if self.desk is None:
+            return None
+        return Actions(
+            self.desk, staff=self._staff, calls=self._calls, sentence=self._sentence, formatted=self._formatted
+        )
 
     def _connected_as(self, client: DeskClient) -> str:
         words = f"as @{client.user.name if client.user else '?'}"
@@ -276,7 +320,7 @@ class DiscordPlatform:
             reference = discord.MessageReference(message_id=original, channel_id=channel.id, fail_if_not_exists=False)
         send = channel.send(
             text,
-            nonce=_nonce(key),
+            nonce=nonce_of(key),
             reference=reference,  # type: ignore[arg-type]
             mention_author=False,
             suppress_embeds=True,
@@ -318,11 +362,6 @@ async def _type(channel: discord.PartialMessageable) -> None:
 def _code(exc: PlatformError) -> int:
     """Discord's own code for the failure; 0: none."""
     return exc.__cause__.code if isinstance(exc.__cause__, discord.HTTPException) else 0
-
-
-def _nonce(key: str) -> str:
-    """The same for the same key; Discord takes 25 characters."""
-    return hashlib.blake2b(key.encode(), digest_size=12).hexdigest()
 
 
 def _place(at: Address) -> str:

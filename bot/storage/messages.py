@@ -237,9 +237,7 @@ def keep_edit(db: sqlite3.Connection, answered: StoredMessage, at: datetime) -> 
     if row is None or row["text"] == old.text:
         return
     edited_at = datetime.fromisoformat(row["sent_at"])
-    correction = replace(
-        old, message_id=row["message_id"], text=row["text"], quoted=row["quoted"], sent_at=edited_at
-    )
+    correction = replace(old, message_id=row["message_id"], text=row["text"], quoted=row["quoted"], sent_at=edited_at)
     _correct(db, _conversation_of(db, correction, at), correction, answered.root, at)
     db.execute("UPDATE inbox SET text = ?, quoted = ? WHERE id = ?", (old.text, old.quoted, answered.id))
 
