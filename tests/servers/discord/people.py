@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from tests.servers.discord.messages import Message
 from tests.servers.discord.state import Interaction
-from tests.servers.discord.world import Channel, Guild, Message, Payload, User, now
+from tests.servers.discord.world import Channel, Guild, Payload, User, now
 
 if TYPE_CHECKING:
     from tests.servers.discord.server import DiscordServer
