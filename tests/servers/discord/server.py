@@ -5,15 +5,17 @@ import copy
 import re
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
 from aiohttp import web
 
+from tests.servers.discord.admin import Admin
 from tests.servers.discord.bodies import Bodies
 from tests.servers.discord.cdn import Cdn
+from tests.servers.discord.clicks import Clicks
 from tests.servers.discord.faults import Fault, Faults
 from tests.servers.discord.gateway import Gateway
 from tests.servers.discord.interactions import Interactions
@@ -22,7 +24,7 @@ from tests.servers.discord.messages import Message
 from tests.servers.discord.people import Member
 from tests.servers.discord.reactions import Reactions
 from tests.servers.discord.rest import Rest
-from tests.servers.discord.state import ApiError, Interaction, State
+from tests.servers.discord.state import ApiError, State
 from tests.servers.discord.threads import Threads
 from tests.servers.discord.webhooks import Webhooks
 from tests.servers.discord.wire import BODY, FILES, MAX_REQUEST, Upload, Uploads, read, reply
@@ -107,6 +109,8 @@ class DiscordServer:
         self.gateway = self.state.gateway = self._gateway(message_content, heartbeat_interval)
         self.application = self._application(message_content=message_content, public=public)
         bodies = Bodies(self.state, self.cdn)
+        self.admin = Admin(self.state)
+        self.clicks = Clicks(self.state, application_id=self.application_id)
         self.reactions = Reactions(self.state)
         threads = Threads(self.state, bodies, self.limits)
         own = self.application_id
@@ -228,22 +232,6 @@ class DiscordServer:
             while not (result := predicate()):
                 await self.state.change_comes()
         return result
-
-    def interact(self, channel: Channel, user: User, name: str, options: Sequence[Payload], locale: str) -> Interaction:
-        """Use a slash command; it must have been registered."""
-        everywhere = self.state.commands.get(None, [])
-        here = self.state.commands.get(channel.guild.id, []) if channel.guild else []
-        command = next((one for one in [*here, *everywhere] if one["name"] == name), None)
-        if command is None:
-            raise LookupError(f"/{name} is not registered")
-        data: Payload = {"id": command["id"], "name": name, "type": 1}
-        if options:
-            data["options"] = list(options)
-        interaction = Interaction(next(self.state.ids), secrets.token_urlsafe(40), channel, user, self._clock())
-        self.state.interactions[interaction.id] = interaction
-        payload = self.state.interaction_payload(interaction, self.application_id, data, locale)
-        self.gateway.dispatch("INTERACTION_CREATE", 0, lambda _: payload)
-        return interaction
 
     # The server itself.
 

@@ -22,6 +22,7 @@ from tests.servers.discord.world import (
     FORUM,
     INVITED_WITH,
     PERMISSIONS,
+    RENAMED,
     REPLY,
     THREADS,
     Channel,
@@ -203,13 +204,19 @@ class State:
         self.make_room(thread.guild)
         self.change_thread(thread, archived=False)
 
-    def change_thread(self, thread: Channel, **fields: Any) -> None:
-        """Change attributes of a thread and tell of it."""
+    def change_thread(self, thread: Channel, *, by: User | None = None, **fields: Any) -> None:
+        """Change attributes of a thread and tell of it; a new name also with a message of whoever gave it.
+
+        Source: docs.discord.com/developers/topics/threads, New Message Types.
+        """
+        renamed = fields.get("name", thread.name) != thread.name
         for name, value in fields.items():
             setattr(thread, name, value)
         if fields.keys() & {"archived", "auto_archive"}:
             thread.archived_at = now()
         self.announce("THREAD_UPDATE", thread)
+        if renamed:
+            self.post(thread, by or self.bot, thread.name, kind=RENAMED)
 
     def direct_channel(self, user: User) -> Channel:
         for channel in self.channels.values():
