@@ -85,7 +85,9 @@ class Admin:
     def invite_bot(self, guild: Guild) -> None:
         """Let the bot in (again)."""
         self._state.guilds.append(guild)
-        self._state.gateway.dispatch("GUILD_CREATE", GUILDS, lambda _: self._state.guild_payload(guild))
+        # Only of a server that was known before it is said whether it is unavailable.
+        data = {name: value for name, value in self._state.guild_payload(guild).items() if name != "unavailable"}
+        self._state.gateway.dispatch("GUILD_CREATE", GUILDS, lambda _: data)
 
     def outage(self, guild: Guild) -> None:
         """The server is unavailable; `invite_bot` is not needed: `Gateway.send_guilds` ends it."""

@@ -209,6 +209,7 @@ class Rest:
 
     async def delete_message(self, request: web.Request) -> web.Response:
         channel = self._channel(request)
+        self._state.require(channel)
         message = self._state.message(channel, number(request, "message"))
         if message.author is not self._state.bot:
             self._state.require(channel, "MANAGE_MESSAGES")
