@@ -137,3 +137,29 @@ async def test_commands_have_words_options_and_completions(server: DiscordServer
             server.staff.command(server.general, "case assign", **options)
     with pytest.raises(LookupError, match="needs to"):
         server.staff.command(server.general, "case assign", words="xin")
+
+
+async def test_a_file_is_an_option_of_a_command(server: DiscordServer, bot: Bot) -> None:
+    @bot.tree.command(name="reply", description="Trả lời khách")
+    async def reply(interaction: Asked, file: discord.Attachment) -> None:
+        await interaction.response.send_message((await file.read()).decode(), ephemeral=True)
+
+    await bot.tree.sync()
+    hosted = server.host_file("a.txt", "xin chào".encode(), "text/plain")
+    used = server.staff.command(server.general, "reply", file=hosted)
+    assert (await answered(server, used)).content == "xin chào"
+
+
+async def test_a_button_that_is_answered_late_is_unknown() -> None:
+    now = [0.0]
+    async with DiscordServer(limits=False, clock=lambda: now[0]) as server, connected(server) as bot:
+        view = discord.ui.View(timeout=None)
+        view.add_item(discord.ui.Button(label="Nhận", custom_id="take"))
+        sent = await bot.text().send("Thẻ", view=view)
+        view.stop()
+        pressed = server.staff.press(server.state.message(server.general, sent.id), "take")
+        now[0] += 3.1
+        with pytest.raises(discord.NotFound) as late:
+            await (await bot.hears("interaction")).response.defer()
+        assert late.value.code == 10062
+        assert not pressed.acknowledged

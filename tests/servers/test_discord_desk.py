@@ -3,6 +3,7 @@
 import io
 from collections.abc import AsyncIterator
 
+import aiohttp
 import discord
 import pytest
 
@@ -183,3 +184,40 @@ async def test_a_failure_after_the_fact_doubles_what_a_webhook_says_and_not_what
     await webhook.send("hai lần", wait=True)
     await bot.text().send("một lần")
     assert [one.content for one in server.messages(server.general)] == ["hai lần", "hai lần", "một lần"]
+
+
+async def test_a_file_can_fail_to_come_like_any_call(server: DiscordServer, bot: Bot) -> None:
+    server.staff.write(server.thread, "", mention_bot=False, files=[("a.png", PICTURE, "image/png")])
+    attachment = (await bot.hears("message")).attachments[0]
+    server.fault("GET", "^/attachments/", status=500)
+    with pytest.raises(discord.HTTPException):
+        await attachment.read()
+    server.fault("GET", "^/attachments/", cut="before", times=2)  # aiohttp itself tries a GET twice
+    with pytest.raises(aiohttp.ClientError):
+        await attachment.read()
+    assert await attachment.read() == PICTURE
+
+
+async def test_nothing_is_changed_in_a_thread_that_was_put_away(server: DiscordServer, bot: Bot) -> None:
+    written = server.staff.write(server.thread, "a", mention_bot=False)
+    message = await bot.hears("message")
+    server.admin.change(server.thread, archived=True)
+    for change in (server.staff.edit, server.staff.react, server.staff.remove):
+        with pytest.raises(PermissionError):
+            change(written, "✅")
+    with pytest.raises(discord.HTTPException) as refused:
+        await message.add_reaction("✅")
+    assert refused.value.code == 50083
+    server.staff.delete(written)
+    assert (await bot.hears("raw_message_delete")).message_id == written.id
+
+
+async def test_the_library_keeps_to_the_limit_of_a_webhook() -> None:
+    async with DiscordServer(window=0.2) as server, connected(server) as bot:
+        webhook = await bot.text().create_webhook(name="Quầy")
+        for count in range(6):
+            await webhook.send(str(count), wait=True)
+        at = [call.at for call in server.calls("POST", f"/webhooks/{webhook.id}/")]
+        assert [call.status for call in server.calls("POST", f"/webhooks/{webhook.id}/")] == [200] * 6
+        assert at[5] - at[0] >= 1.9
+        assert server.log[-1].query["wait"] == "1"

@@ -9,7 +9,7 @@ from tests.servers.discord.messages import Message
 from tests.servers.discord.state import COMMAND, COMPLETION, COMPONENT, MODAL, Interaction, State
 from tests.servers.discord.world import Channel, Guild, Payload, Role, User
 
-SUB_COMMAND, SUB_GROUP, TEXT, INTEGER, BOOLEAN, USER, CHANNEL, ROLE, MENTIONABLE, NUMBER = range(1, 11)
+SUB_COMMAND, SUB_GROUP, TEXT, INTEGER, BOOLEAN, USER, CHANNEL, ROLE, MENTIONABLE, NUMBER, ATTACHMENT = range(1, 12)
 
 
 class Clicks:
@@ -149,11 +149,13 @@ def _sent(value: Any) -> tuple[int, Any]:
     for kind, made in ((USER, User), (CHANNEL, Channel), (ROLE, Role)):
         if isinstance(value, made):
             return kind, str(value.id)
+    if isinstance(value, dict):
+        return ATTACHMENT, value["id"]
     raise ValueError(f"{value!r} cannot be an option")
 
 
 def _resolve(value: Any, guild: Guild | None, resolved: dict[str, Payload]) -> None:
-    """Add what Discord tells of a user, channel or role that was named."""
+    """Add what Discord tells of a user, channel, role or file that was named."""
     if isinstance(value, User):
         resolved.setdefault("users", {})[str(value.id)] = value.payload()
         if guild is not None and value.id in guild.members:
@@ -164,6 +166,8 @@ def _resolve(value: Any, guild: Guild | None, resolved: dict[str, Payload]) -> N
         resolved.setdefault("channels", {})[str(value.id)] = value.payload() | {"permissions": "0"}
     elif isinstance(value, Role):
         resolved.setdefault("roles", {})[str(value.id)] = value.payload()
+    elif isinstance(value, dict):
+        resolved.setdefault("attachments", {})[value["id"]] = value
 
 
 def _chosen(menu: Payload, values: Sequence[Any], guild: Guild | None) -> Payload:

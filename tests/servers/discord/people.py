@@ -95,7 +95,7 @@ class Member:
         return self.command(channel, "ask", locale=locale, question=question)
 
     def command(self, channel: Channel, name: str, *, locale: str = "en-US", **options: Any) -> Interaction:
-        """Use a slash command; options are texts, numbers, booleans, members, channels or roles.
+        """Use a slash command; options are texts, numbers, booleans, members, channels, roles, or hosted files.
 
         A command inside another one is named with both words: `"case take"`.
         """
@@ -124,6 +124,7 @@ class Member:
     def edit(self, message: Message, text: str, *, attachments: Sequence[Payload] | None = None) -> None:
         """Change what one wrote before; with `attachments` only these of its files stay."""
         assert message.author is self.user
+        _require_active(message.channel)
         kept = message.attachments if attachments is None else list(attachments)
         self._state.change(message, text, attachments=kept)
 
@@ -132,11 +133,13 @@ class Member:
 
     def react(self, message: Message, emoji: str) -> None:
         """Put an emoji under a message: a character, or `name:id`."""
+        _require_active(message.channel)
         key, reaction = reaction_of(emoji, message.channel.guild)
         self._server.reactions.add(message, self.user, key, reaction)
 
     def remove(self, message: Message, emoji: str) -> None:
         """Take one's emoji away."""
+        _require_active(message.channel)
         key, _ = reaction_of(emoji, message.channel.guild)
         self._server.reactions.remove(message, self.user, key)
 
@@ -168,6 +171,12 @@ class Member:
     def unfurl(self, message: Message) -> None:
         """Let Discord add a link preview: an update of the message that is no edit by its author."""
         self._state.tell("MESSAGE_UPDATE", message)
+
+
+def _require_active(channel: Channel) -> None:
+    """In a thread that was put away nothing can be changed, only deleted."""
+    if channel.archived:
+        raise PermissionError("the thread is archived")
 
 
 def _plain(options: dict[str, Any]) -> dict[str, Any]:

@@ -272,7 +272,7 @@ class DiscordServer:
     @web.middleware
     async def _front(self, request: web.Request, handler: Any) -> web.StreamResponse:
         if not request.path.startswith(API):
-            return await handler(request)  # type: ignore[no-any-return]
+            return await self._outside(request, handler)
         at, path = self._clock(), request.path.removeprefix(API)
         fault = self._faults.next(request.method, path)
         body: Any = None
@@ -297,6 +297,14 @@ class DiscordServer:
         self.log.append(call(response.status))
         self.state.notify()
         return response
+
+    async def _outside(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        """Gateway and files: no limits and no log, but they fail when they are told to."""
+        fault = self._faults.next(request.method, request.path) or Fault("", re.compile(""))
+        await asyncio.sleep(fault.delay)
+        if fault.cut is not None:
+            return self._cut(request, Call(self._clock(), request.method, request.path, None, 0))
+        return self._failed(fault) if fault.status else await handler(request)
 
     async def _answer(self, request: web.Request, path: str, fault: Fault | None, handler: Any) -> web.Response:
         free = re.match(r"/interactions/|/webhooks/[^/]+/.", path) is not None
