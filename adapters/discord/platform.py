@@ -55,8 +55,8 @@ LIMITS = MessageLimits(
     calls_in_flight=32,
     typing_interval=8.0,
 )
-BESIDE = 8.0
-"""Calls a second, beside those of the answers: of the desk, about who somebody is, for what was missed."""
+BESIDE, BESIDE_AT_ONCE = 8.0, 2
+"""Calls a second, and in one moment, that are no answers: of the desk, about who somebody is, for what was missed."""
 _DESK_LINKS = "https://discord.com/channels/"
 _LAST_WRITE = 2.0
 _SUPPRESS_EMBEDS = 1 << 2
@@ -117,7 +117,7 @@ class DiscordPlatform:
         self._places = Places(bookmarks, pause=bookmark_pause)
         self._capacity = capacity
         self._calls = Calls(timeout=call_timeout)
-        budget = Budget(rate=BESIDE, burst=2)
+        budget = Budget(rate=BESIDE, burst=BESIDE_AT_ONCE)
         self._slow_calls = Calls(timeout=call_timeout, budget=budget)
         # `measure` and the call behind it look at the same text: it is converted once.
         self._formatted = lru_cache(maxsize=128)(partial(to_discord, may_link=may_link))
@@ -133,8 +133,8 @@ class DiscordPlatform:
                 staff_role_id=staff_role_id,
                 token=token,
                 connected=self._connected,
-                calls=self._calls,
-                slow_calls=self._slow_calls,
+                calls=Calls(timeout=call_timeout, warns=False),
+                slow_calls=Calls(timeout=call_timeout, budget=budget, warns=False),
                 budget=budget,
                 slash=self._slash,
                 formatted=partial(to_discord, may_link=lambda url: url.startswith(_DESK_LINKS) or may_link(url)),

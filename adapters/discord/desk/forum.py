@@ -93,8 +93,16 @@ class Forum:
             del changes["locked"]
         if "locked" in changes and not self.may("manage_threads"):
             del changes["locked"]
-        if changes:
-            await self.call(self._connected().http.edit_channel(thread_id, **changes), thread_id)
+        if not changes:
+            return
+        edit = self._connected().http.edit_channel
+        try:
+            await self._calls.make(edit(thread_id, **changes), f"post {thread_id}")
+        except PlatformError as exc:
+            if "archived" in changes or code_of(exc) != NOT_WHILE_ARCHIVED:
+                raise self.error(exc) from exc
+            # It was closed a moment ago.
+            await self.call(edit(thread_id, archived=False, **changes), thread_id)
 
     def error(self, exc: PlatformError) -> PlatformError:
         """What a failed call about a post means at the desk."""

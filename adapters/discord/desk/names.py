@@ -1,5 +1,7 @@
 """Names as Discord takes them: of posts, of tags, and of those in whose name something is written."""
 
+import unicodedata
+
 import regex
 
 from bot.text import clean, is_blank, one_line
@@ -11,6 +13,8 @@ LONGEST_AUTHOR = 80
 # https://docs.discord.com/developers/resources/user#usernames-and-nicknames, and "clyde" by experience.
 _FORBIDDEN = regex.compile("(d)(?=iscord)|(c)(?=lyde)|(`)(?=``)", regex.IGNORECASE)
 _RESERVED = ("everyone", "here")
+_D_STROKE = str.maketrans("đĐ", "dD")
+_NOT_IN_FILES = regex.compile(r"[^A-Za-z0-9._-]+")
 _WIDE = str.maketrans("@#:", "＠＃：")
 
 
@@ -32,3 +36,10 @@ def author_of(name: str) -> str:
         return "—"
     author = _FORBIDDEN.sub(r"\g<0>·", author)
     return f"{author}·" if author.casefold() in _RESERVED else author
+
+
+def file_of(name: str) -> str:
+    """The name of a file in plain letters: Discord drops all others."""
+    decomposed = unicodedata.normalize("NFD", one_line(clean(name), LONGEST_AUTHOR).translate(_D_STROKE))
+    plain = _NOT_IN_FILES.sub("_", "".join(char for char in decomposed if not unicodedata.combining(char)))
+    return plain.strip("_") or "file"

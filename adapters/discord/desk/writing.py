@@ -13,7 +13,7 @@ from adapters.discord.desk.cards import Words, offers_view
 from adapters.discord.desk.forum import Forum
 from adapters.discord.desk.hook import Hook
 from adapters.discord.desk.journal import Journal
-from adapters.discord.desk.names import author_of
+from adapters.discord.desk.names import author_of, file_of
 from adapters.discord.keys import mark_of, nonce_of
 from adapters.discord.markdown import plain
 from adapters.discord.newest import Newest
@@ -167,7 +167,8 @@ class Writing:
     def _composed(self, message: PostMessage) -> Composed:
         text = plain(message.text) if message.is_plain else self._formatted(message.text)
         reply_to = int(message.reply_to) if message.reply_to and message.reply_to.isdecimal() else None
-        return Composed(message.author, text.strip(), message.files[:MOST_FILES], reply_to)
+        files = [File(file_of(one.name), one.media_type, one.data) for one in message.files[:MOST_FILES]]
+        return Composed(message.author, text.strip(), files, reply_to)
 
     def _link(self, thread_id: int, composed: Composed) -> str | None:
         return self._forum.link(thread_id, str(composed.reply_to)) if composed.reply_to is not None else None
