@@ -84,15 +84,17 @@ async def at_work(server: DiscordServer, **options: Any) -> AsyncIterator[Office
         desk = door.door.desk
         assert desk is not None
         await server.wait_for(lambda: server.state.commands)
-        await soon(lambda: is_there(desk))
+        await soon(lambda: not why_not(desk))
         yield Office(door, desk)
 
 
-def is_there(desk: DiscordDesk) -> bool:
+def why_not(desk: DiscordDesk) -> str:
+    """What keeps the desk from its forum; empty: nothing."""
     try:
-        return bool(desk.link(Address("discord", "post:1")))
-    except PlatformError:
-        return False
+        desk.link(Address("discord", "post:1"))
+    except PlatformError as exc:
+        return str(exc)
+    return ""
 
 
 async def soon(predicate: Callable[[], object]) -> None:

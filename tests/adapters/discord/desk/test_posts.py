@@ -7,7 +7,7 @@ import pytest
 from bot.desk import Person
 from bot.errors import AccountRejected, MessageGone, Unavailable
 from tests.adapters.discord.away import Notebook
-from tests.adapters.discord.desk.conftest import LAN, Office, at_work, button, is_there, soon
+from tests.adapters.discord.desk.conftest import LAN, Office, at_work, button, soon, why_not
 from tests.servers.discord import Channel, DiscordServer
 
 
@@ -121,8 +121,8 @@ async def test_without_the_right_to_make_tags_posts_go_without(
 async def test_no_forum_and_no_server_are_told_to_the_operator(server: DiscordServer) -> None:
     async with at_work(server) as office:
         server.admin.kick_bot(server.guild)
-        await soon(lambda: not is_there(office.desk))
-        with pytest.raises(AccountRejected, match="no server"):
+        await soon(lambda: "in no server" in why_not(office.desk))
+        with pytest.raises(AccountRejected, match="invite it"):
             await office.open()
     assert office.posts() == []
 
