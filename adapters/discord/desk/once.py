@@ -1,6 +1,7 @@
 """Calls that must not be made twice: one try each, where discord.py would try again after it cannot know what."""
 
 import asyncio
+import io
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -123,7 +124,8 @@ def _form(body: Mapping[str, Any], files: Sequence[File]) -> aiohttp.FormData:
     form = aiohttp.FormData(quote_fields=False)
     form.add_field("payload_json", json.dumps(body), content_type="application/json")
     for number, file in enumerate(files):
-        form.add_field(f"files[{number}]", file.data, filename=file.name, content_type=file.media_type)
+        # As a stream: of bytes aiohttp warns, since large ones would be written at once.
+        form.add_field(f"files[{number}]", io.BytesIO(file.data), filename=file.name, content_type=file.media_type)
     return form
 
 
