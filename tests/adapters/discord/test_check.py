@@ -16,6 +16,7 @@ async def check(server: DiscordServer, **changes: object) -> CheckResult:
         "gateway_url": server.gateway_url,
         "staff_role_id": server.staff_role.id,
         "tickets_channel_id": server.forum.id,
+        "alerts_channel_id": server.general.id,
         "timeout": 2.0,
     }
     return await check_discord(**settings | changes)  # type: ignore[arg-type]
