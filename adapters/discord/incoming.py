@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -12,6 +13,7 @@ from adapters.discord.calls import Calls
 from adapters.discord.client import NO_MENTIONS
 from adapters.discord.commands import language_of
 from adapters.discord.deliveries import Deliveries, deliver
+from adapters.discord.desk.said import Said
 from adapters.discord.heard import Heard
 from adapters.discord.missed import Missed
 from adapters.discord.newest import Newest
@@ -58,6 +60,7 @@ class Incoming:
         stop_patience: float,
         capacity: int,
         slow_calls: Calls,
+        said: Said,
         forum_id: int | None = None,
     ) -> None:
         self._receive = receive
@@ -70,6 +73,7 @@ class Incoming:
         self._pauses = pauses
         self._stop_patience = stop_patience
         self._slow_calls = slow_calls
+        self._said = said
         self._forum_id = forum_id
         self._posts: Newest[int, None] = Newest(5000)
         self._deliveries = Deliveries(capacity=capacity, on_room=lambda: self._missed.there_is_room())
@@ -80,6 +84,7 @@ class Incoming:
             calls=slow_calls,
             pauses=pauses,
             is_post=self._is_post,
+            compare=self._find_deletions,
         )
 
     async def close(self) -> None:
@@ -119,15 +124,20 @@ class Incoming:
         if channel_id not in self._posts and (channel is None or not self._is_post(channel)):
             return
         for message_id in sorted(message_ids):
-            gone = gone_from_post(message_id, channel_id, datetime.now(UTC))
-            if not self._deliveries.add(channel_id, partial(self._hand_on_deletion, gone)):
+            if not self._deliveries.add(channel_id, partial(self._hand_on_deletion, channel_id, message_id)):
                 log.error("The deletion of message %s is not taken: too many wait already", message_id)
 
-    async def _hand_on_deletion(self, gone: InboundMessage) -> None:
-        async def late() -> None:
-            log.warning("The deletion of message %s waits", gone.message_id)
+    async def _find_deletions(self, channel_id: int, there: Sequence[int], oldest: int) -> None:
+        for message_id in self._said.missing(channel_id, there, since=oldest):
+            await self._hand_on_deletion(channel_id, message_id)
 
-        await deliver(self._receive, gone, self._pauses, late=late)
+    async def _hand_on_deletion(self, channel_id: int, message_id: int) -> None:
+        async def late() -> None:
+            log.warning("The deletion of message %s waits", message_id)
+
+        gone = gone_from_post(message_id, channel_id, datetime.now(UTC))
+        if await deliver(self._receive, gone, self._pauses, late=late):
+            await self._said.forget(channel_id, message_id)
 
     def _is_post(self, channel: object) -> bool:
         """Whether this is a post of the desk. One that is closed is only known if something was heard in it."""
@@ -137,6 +147,11 @@ class Incoming:
             self._posts[channel.id] = None
             return True
         return getattr(channel, "id", 0) in self._posts
+
+    def _is_for_customer(self, message: discord.Message, me: discord.ClientUser) -> bool:
+        """Whether this is written in a post to its customer. Who names the bot there asks it, as everywhere else."""
+        names = re.search(rf"<@!?{me.id}>", message.content) is not None
+        return self._is_post(message.channel) and not names
 
     async def _hand_on_missed(self, client: discord.Client, message: discord.Message, *, edited: bool = False) -> None:
         me = client.user
@@ -152,17 +167,19 @@ class Incoming:
             self._missed.is_done(message)
             return
         await self._is_begun(message.channel, message.id)
-        before, taken = self._heard.note(message), False
+        before, taken, in_post = self._heard.note(message), False, self._is_for_customer(message, me)
         told: list[discord.Message] = []
         try:
             taken = await deliver(
                 self._receive,
-                _read(message, me, edited=edited, in_post=self._is_post(message.channel)),
+                _read(message, me, edited=edited, in_post=in_post),
                 self._pauses,
                 late=lambda: self._tell_writer(message, told),
             )
         finally:
             if taken:
+                if in_post:
+                    await self._said.note(message.channel.id, message.id)
                 self._missed.is_done(message)
             else:
                 self._heard.forget(message, before)
@@ -214,7 +231,8 @@ class Incoming:
         channel = interaction.channel
         if not await self._admit(interaction, language) or channel is None:
             return
-        address = post_address(channel.id) if self._is_post(channel) else address_of(channel)
+        # Whoever asks the bot in a post asks for himself; only this is for the customer.
+        address = post_address(channel.id) if command == "reply" else address_of(channel)
         reply_to = await self._defer(interaction, address, ephemeral=command in ("stop", "reply"))
         message = _command_message(interaction, address, command, text, reply_to)
 

@@ -3,13 +3,13 @@
 A session that is resumed needs none of this: Discord sends what it missed. Three things are not found: a
 slash command, which must be answered within seconds; what somebody writes in private who was never heard
 there before, since Discord lists no direct conversations; and a closed thread in which nothing was heard before,
-opened and closed again while nobody listened. Edits of messages that were stored before are looked for in the
-posts of the staff's desk only.
+opened and closed again while nobody listened. Edits and deletions of messages that were stored before are
+looked for in the posts of the staff's desk only.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Protocol, TypeVar
@@ -34,6 +34,9 @@ class HandOn(Protocol):
     async def __call__(self, client: discord.Client, message: discord.Message, *, edited: bool = False) -> None: ...
 
 
+Compare = Callable[[int, Sequence[int], int], Awaitable[None]]
+"""Is given the messages of a post that are still there, of those from an oldest one on."""
+
 OLDEST = timedelta(hours=24)
 """What is older is not read back; Telegram keeps what was missed for as long."""
 MOST_MESSAGES = 1000
@@ -42,6 +45,7 @@ _PAGE = 100
 _MOST_CHANNELS = 200
 _MOST_DIRECT = 100
 _MOST_POSTS = 50
+_LOOKED_AT = 50
 _MOST_CLOSED_THREADS = 20
 _AT_ONCE = 3
 _LONGEST_PAUSE = 30.0
@@ -63,7 +67,8 @@ class Missed:
         deliveries: Deliveries,
         calls: Calls,
         pauses: Sequence[float],
-        is_post: Callable[[object], bool] = lambda channel: False,
+        is_post: Callable[[object], bool],
+        compare: Compare,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._hand_on = hand_on
@@ -72,6 +77,7 @@ class Missed:
         self._calls = calls
         self._pauses = pauses
         self._is_post = is_post
+        self._compare = compare
         self._now = now
         self._few = asyncio.Semaphore(_AT_ONCE)
         self._looked_at: set[int] = set()
@@ -230,7 +236,7 @@ class Missed:
         oldest = discord.utils.time_snowflake(self._now() - OLDEST)
         after = max(after, self._places.mark(place) or 0, oldest)
         if self._is_post(channel):
-            await self._read_edits(client, channel, after)
+            await self._look_behind(client, channel, after)
         last = getattr(channel, "last_message_id", None) or 0
         for _ in range(MOST_MESSAGES // _PAGE):
             page = await self._calls.make(_page(channel, after), where)
@@ -243,16 +249,19 @@ class Missed:
                 return
         log.warning("Channel %s: only the first %s messages that were missed are read", _id(place), MOST_MESSAGES)
 
-    async def _read_edits(self, client: discord.Client, channel: Messageable, before: int) -> None:
-        """The newest messages up to this one that were changed lately. What was stored of them is known there."""
+    async def _look_behind(self, client: discord.Client, channel: Messageable, before: int) -> None:
+        """The newest messages up to this one: some may have been changed or deleted meanwhile."""
 
         async def page() -> list[discord.Message]:
-            return [message async for message in channel.history(limit=_PAGE // 2, before=discord.Object(before + 1))]
+            return [message async for message in channel.history(limit=_LOOKED_AT, before=discord.Object(before + 1))]
 
+        there = await self._calls.make(page(), "a post of the desk")
         since = self._now() - OLDEST
-        for message in reversed(await self._calls.make(page(), "a post of the desk")):
+        for message in reversed(there):
             if message.edited_at is not None and message.edited_at > since:
                 await self._hand_on(client, message, edited=True)
+        oldest = there[-1].id if len(there) == _LOOKED_AT else 0
+        await self._compare(getattr(channel, "id", 0), [message.id for message in there], oldest)
 
     def _read_to(self, place: str, message_id: int) -> None:
         if _id(place) not in self._not_taken and self._places.mark(place) is not None:

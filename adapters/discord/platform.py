@@ -1,6 +1,7 @@
 """The Discord platform: what staff write comes in, and the bot's answers go out and grow."""
 
 import asyncio
+import io
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +17,8 @@ from adapters.discord.client import NO_MENTIONS, DeskClient, redirect
 from adapters.discord.desk.actions import Actions
 from adapters.discord.desk.commands import add_commands
 from adapters.discord.desk.desk import DiscordDesk
+from adapters.discord.desk.names import file_of
+from adapters.discord.desk.said import Said
 from adapters.discord.failures import CALL_ERRORS, platform_error
 from adapters.discord.files import Files
 from adapters.discord.heard import Heard
@@ -31,6 +34,7 @@ from bot.chat import (
     Address,
     Attachment,
     Bookmarks,
+    File,
     MessageLimits,
     MessageRef,
     OutboundMessage,
@@ -41,6 +45,7 @@ from bot.errors import MessageGone, MessageRefused, PlatformError, RecipientGone
 
 log = logging.getLogger(__name__)
 
+MOST_FILES, LARGEST_FILE = 10, 10 * 1024 * 1024
 LIMITS = MessageLimits(
     # Discord allows 2,000; how it counts is not documented, so there is room for a surprise.
     max_units=1900,
@@ -54,6 +59,8 @@ LIMITS = MessageLimits(
     calls_burst=8,
     calls_in_flight=32,
     typing_interval=8.0,
+    files=MOST_FILES,
+    file_bytes=LARGEST_FILE,
 )
 BESIDE, BESIDE_AT_ONCE = 8.0, 2
 """Calls a second, and in one moment, that are no answers: of the desk, about who somebody is, for what was missed."""
@@ -124,6 +131,7 @@ class DiscordPlatform:
         self._client: DeskClient | None = None
         self._files: Files | None = None
         self._tickets_channel_id = tickets_channel_id
+        self._said = Said(desk_journal)
         self.desk: DiscordDesk | None = None
         """The staff's desk, where there is a forum for it."""
         if tickets_channel_id is not None:
@@ -162,6 +170,7 @@ class DiscordPlatform:
         it can not be, and at the start, all places are read from where they were left (see `Missed`)."""
         redirect(self._api_url, self._gateway_url)
         await self._places.load()
+        await self._said.load()
         incoming = Incoming(
             receive,
             staff=self._staff,
@@ -174,6 +183,7 @@ class DiscordPlatform:
             stop_patience=self._stop_patience,
             capacity=self._capacity,
             slow_calls=self._slow_calls,
+            said=self._said,
             forum_id=self._tickets_channel_id,
         )
         actions = self._actions()
@@ -240,11 +250,11 @@ class DiscordPlatform:
         """See `ChatPlatform.send`. A nonce made of `key` lets Discord show a repeated send only once."""
         text = self._formatted(message.text)
         try:
-            sent = await self._answer_slash(to, text, message.reply_to)
+            sent = None if message.files else await self._answer_slash(to, text, message.reply_to)
         except MessageGone:
             sent = None
         if sent is None:
-            sent = await self._post(to, text, message.reply_to, key)
+            sent = await self._post(to, text, message, key)
         for interaction in self._slash.overtaken(to, message.reply_to):
             await self._take_back(interaction)
         return MessageRef(to, sent)
@@ -303,24 +313,28 @@ class DiscordPlatform:
         data = await self._calls.make(self._connected().http.request(route, json=body), _place(at))
         return str(data["id"])
 
-    async def _post(self, to: Address, text: str, reply_to: str | None, key: str) -> str:
+    async def _post(self, to: Address, text: str, message: OutboundMessage, key: str) -> str:
+        if len(message.files) > MOST_FILES or any(len(file.data) > LARGEST_FILE for file in message.files):
+            raise MessageRefused(f"Discord takes {MOST_FILES} files of {LARGEST_FILE} bytes with one message.")
+        reply_to = message.reply_to
         original = int(reply_to) if reply_to is not None and reply_to.isdecimal() else None
         try:
-            return await self._post_once(to, text, original, key)
+            return await self._post_once(to, text, original, key, message.files)
         except MessageRefused as exc:
             # An answer that may not hang on the question is better than none.
             if original is None or _code(exc) != _MAY_NOT_REPLY:
                 raise
-            return await self._post_once(to, text, None, key)
+            return await self._post_once(to, text, None, key, message.files)
 
-    async def _post_once(self, to: Address, text: str, original: int | None, key: str) -> str:
+    async def _post_once(self, to: Address, text: str, original: int | None, key: str, files: Sequence[File]) -> str:
         channel = self._channel(to)
         reference = None
         if original is not None:
             reference = discord.MessageReference(message_id=original, channel_id=channel.id, fail_if_not_exists=False)
         send = channel.send(
-            text,
+            text or None,
             nonce=nonce_of(key),
+            files=[discord.File(io.BytesIO(file.data), file_of(file.name)) for file in files],
             reference=reference,  # type: ignore[arg-type]
             mention_author=False,
             suppress_embeds=True,

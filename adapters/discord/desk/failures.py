@@ -40,7 +40,7 @@ def desk_error(exc: PlatformError, forum: discord.abc.GuildChannel | None) -> Pl
     if code in (UNKNOWN_CHANNEL, UNKNOWN_MESSAGE):
         return MessageGone(f"Discord: the post or the message is not there any more (code {code}).")
     if code in (MISSING_ACCESS, MISSING_PERMISSIONS):
-        return AccountRejected(missing_words(missing_in(forum, _USED), forum))
+        return AccountRejected(missing_words(missing_in(forum, _USED) or missing_in(forum, _USED_LESS), forum))
     if code in (NOT_WHILE_ARCHIVED, LOCKED):
         return AccountRejected(
             f"Discord: a post of the desk is locked: unlock it, or give the bot Manage Posts ({WHERE})."
@@ -58,6 +58,7 @@ def desk_error(exc: PlatformError, forum: discord.abc.GuildChannel | None) -> Pl
 
 
 _USED = ("view_channel", "send_messages", "send_messages_in_threads", "read_message_history", "embed_links")
+_USED_LESS = ("manage_threads", "attach_files", "add_reactions")
 
 
 def missing_in(channel: discord.abc.GuildChannel | None, names: Iterable[str]) -> list[str]:
@@ -71,5 +72,5 @@ def missing_in(channel: discord.abc.GuildChannel | None, names: Iterable[str]) -
 def missing_words(names: Iterable[str], channel: discord.abc.GuildChannel | None) -> str:
     """One sentence for the operator."""
     listed = ", ".join(NEEDED[name] for name in names) or "the permissions that are missing there"
-    place = f"the channel {channel.id}" if channel is not None else "the forum"
+    place = f"the forum {channel.id}" if channel is not None else "the forum"
     return f"Discord: the bot may not do this in {place}: give it {listed} ({WHERE})."

@@ -67,7 +67,8 @@ class Posts:
     async def open(self, card: Card, key: str) -> Post:
         forum, mark = self._forum.channel(), mark_of(key)
         place = f"open:{mark}"
-        before = await self._journal.begin(place, key, forum.last_message_id or 0)
+        newest = max([forum.last_message_id or 0, *(thread.id for thread in forum.threads)])
+        before = await self._journal.begin(place, key, newest)
         found = await self._find(forum, mark, before) if before is not None else None
         if found is None:
             try:

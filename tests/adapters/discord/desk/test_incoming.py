@@ -94,3 +94,44 @@ async def test_an_edit_alone_is_found_after_a_while_away(server: DiscordServer) 
     async with at_work(server, bookmarks=notebook, bookmark_pause=0.0) as office:
         await office.door.next()
         assert heard(office.door) == [("edited", "một, sửa")]
+
+
+async def test_a_deletion_is_found_after_a_while_away_once(server: DiscordServer) -> None:
+    notes: dict[str, Notebook] = {"bookmarks": Notebook(), "desk_journal": Notebook()}
+    async with at_work(server, bookmark_pause=0.0, **notes) as office:
+        _, thread = await office.open()
+        written = [server.staff.write(thread, text, mention_bot=False) for text in ("một", "hai", "ba")]
+        await office.door.next(3)
+    server.staff.delete(written[1])
+    async with at_work(server, bookmark_pause=0.0, **notes) as office:
+        message = await office.door.next()
+        assert (message.message_id, message.deleted) == (str(written[1].id), True)
+    async with at_work(server, bookmark_pause=0.0, **notes) as office:
+        server.staff.write(thread, "bốn", mention_bot=False)
+        await office.door.next()
+        assert heard(office.door) == [("new", "bốn")]
+
+
+async def test_who_names_the_bot_in_a_post_asks_it_and_says_nothing_to_the_customer(office: Office) -> None:
+    server = office.server
+    _, thread = await office.open()
+    server.staff.write(thread, "đổi trả trong mấy ngày?")
+    message = await office.door.next()
+    assert not office.desk.is_post(message.address)
+    server.staff.ask(thread, "đổi trả trong mấy ngày?")
+    message = await office.door.next(2)
+    assert not office.desk.is_post(message.address)
+
+
+async def test_many_who_write_in_private_at_once_leave_room_for_answers(server: DiscordServer) -> None:
+    async with at_work(server) as office:
+        many = [server.add_member(f"Người {number}") for number in range(30)]
+        for one in many:
+            one.dm("chào")
+        server.staff.dm("chào")
+        await office.door.next()
+        asked = server.calls("GET", "/members/")
+        assert len(asked) == 31
+        for first in asked:
+            assert sum(first.at <= one.at < first.at + 1.0 for one in asked) <= 11
+        assert all(call.status != 429 for call in server.log)

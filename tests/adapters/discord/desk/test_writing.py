@@ -6,7 +6,7 @@ import pytest
 
 from bot.chat import File, MessageRef
 from bot.desk import PostMessage
-from bot.errors import MessageGone, Unavailable
+from bot.errors import AccountRejected, MessageGone, RateLimited, Unavailable
 from tests.adapters.discord.away import Notebook
 from tests.adapters.discord.desk.conftest import LAN, Office, at_work, button
 from tests.servers.discord import DiscordServer
@@ -123,6 +123,27 @@ async def test_a_post_that_was_put_away_is_brought_back_by_words_and_by_edits(of
     office.server.admin.change(thread, archived=True)
     await office.write(post, "ba", key="2")
     assert not thread.archived
+
+
+async def test_a_post_that_somebody_locked_is_opened_where_the_bot_may(office: Office) -> None:
+    post, thread = await office.open()
+    office.server.admin.change(thread, locked=True, archived=True)
+    await office.write(post, "một")
+    assert not thread.archived
+    assert office.shown(post) == [("Shopdesk", "**Lan**\nmột")]
+    office.server.admin.revoke(office.server.guild, "MANAGE_THREADS")
+    office.server.admin.change(thread, locked=True, archived=True)
+    with pytest.raises(AccountRejected, match="Manage Posts"):
+        await office.write(post, "hai", key="2")
+
+
+async def test_an_old_message_that_may_not_be_changed_now_is_a_limit_and_no_end(office: Office) -> None:
+    post, _ = await office.open()
+    ref = MessageRef(post.address, await office.write(post, "một"))
+    body = {"code": 30046, "message": "Maximum number of edits to messages older than 1 hour reached."}
+    office.server.fault("PATCH", "/messages/", status=429, body={"retry_after": 1.0} | body, headers={"Via": ""})
+    with pytest.raises(RateLimited):
+        await office.desk.rewrite(ref, PostMessage("Lan", "hai"))
 
 
 async def test_a_post_that_is_gone_is_said_to_be(office: Office) -> None:
