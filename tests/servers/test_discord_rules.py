@@ -252,6 +252,21 @@ async def test_a_message_of_a_webhook_is_found_only_with_its_post_and_its_token(
     assert not post.archived
 
 
+async def test_a_webhook_is_known_until_it_or_its_forum_is_deleted(
+    server: DiscordServer, caller: Caller, webhook: str
+) -> None:
+    post = server.add_thread(server.forum, "Khách A")
+    one = webhook.rpartition("/")[0]
+    server.admin.deny(server.forum, "MANAGE_WEBHOOKS")
+    assert (await caller.call("GET", one))[1]["token"] == webhook.rpartition("/")[2]
+    assert await caller.code("PATCH", one, {"name": "Quầy 2"}) == (403, 50013)
+    assert await caller.code("DELETE", one) == (403, 50013)
+    server.admin.delete(server.forum)
+    for path in (one, f"{webhook}?thread_id={post.id}"):
+        assert await caller.code("GET", path) == (404, 10015)
+    assert await caller.code("GET", f"/channels/{post.id}") == (404, 10003)
+
+
 async def test_a_channel_has_fifteen_webhooks(server: DiscordServer, caller: Caller) -> None:
     path = f"/channels/{server.forum.id}/webhooks"
     assert {(await caller.call("POST", path, {"name": "Quầy"}))[0] for _ in range(15)} == {200}

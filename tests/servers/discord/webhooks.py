@@ -96,6 +96,11 @@ class Webhooks:
         return reply([self._payload(one) for one in self._state.webhooks.values() if one.channel.guild is guild])
 
     async def get(self, request: web.Request) -> web.Response:
+        webhook = self._known(request)
+        if webhook.application_id == self._application_id:
+            # Its own ones the bot may look at without any permission, as long as it is in the server.
+            self._state.channel(webhook.channel.id)
+            return reply(self._payload(webhook))
         return reply(self._payload(self._managed(request)))
 
     async def modify(self, request: web.Request) -> web.Response:
