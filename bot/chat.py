@@ -10,8 +10,9 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 Role = Literal["customer", "assistant", "staff"]
-Command = Literal["start", "new", "stop", "help", "human", "reply"]
-"""What is typed with a slash; `reply` is only staff's, in a post of the desk: its argument goes to the customer."""
+Command = Literal["start", "new", "stop", "help", "human", "reply", "ask"]
+"""What is typed with a slash. Two are only staff's, in a post of the desk, where plain words are for the customer:
+`reply` is for him, too, whatever the settings say of plain words; `ask` is for the bot."""
 AttachmentKind = Literal["photo", "voice", "audio", "video", "sticker", "location", "contact", "file", "other"]
 CallKind = Literal["first", "refresh", "final"]
 """Why a reply wants to call: nothing of it is visible yet; there is more to see; it is complete."""

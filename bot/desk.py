@@ -29,6 +29,8 @@ ActionKind = Literal[
 Mark = Literal["delivered", "failed", "note"]
 """What became of a message that staff wrote: it is with the customer; it is not; it was never meant for him."""
 
+MARKS: tuple[Mark, ...] = ("delivered", "failed", "note")
+
 
 @dataclass(frozen=True, slots=True)
 class Handover:
@@ -118,7 +120,9 @@ Complete = Callable[[Address, ActionKind, str], Awaitable[tuple[str, ...]]]
 
 
 class StaffDesk(Protocol):
-    """The port of the desk. Errors are those of `bot.errors.PlatformError`; `MessageGone` for a post or a message
+    """The port of the desk. What staff write in a post comes in as an `InboundMessage` of role `staff` at the post's
+    address, word for word: no command is read out of it, and what is typed to the bot has the command `ask`. Who is
+    not staff is not handed on. Errors are those of `bot.errors.PlatformError`; `MessageGone` for a post or a message
     that is not there any more, `AccountRejected` for a permission that is missing, in a sentence that names it and
     where it is given."""
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 log = logging.getLogger(__name__)
 
-Kind = Literal["policies", "breaker", "key", "budget", "canary", "model"]
+Kind = Literal["policies", "breaker", "key", "budget", "canary", "model", "desk"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ MAY_ASK = {
     "bot/inbox.py": "when a message was received; its age only when another process received it",
     "bot/engine/engine.py": "when an answer was given, today's date for the model, and ages across processes",
     "bot/engine/late.py": "how long a message lay at the platform, before this process",
+    "bot/relay/relay.py": "since when a case waits, until when it is put off, and the shop's opening hours",
     "bot/llm/anthropic/errors.py": "`Retry-After` as a date",
     "bot/policies/life.py": "when a version was made and went live",
     "bot/policies/live.py": "which policies count today",

@@ -39,6 +39,7 @@ FLOORS: dict[str, tuple[int, str]] = {
     "bot.engine": (3, "engine"),
     "bot.inbox": (3, "inbox"),
     "bot.backlog": (3, "inbox"),
+    "bot.relay": (3, "relay"),
     "bot.llm.anthropic": (4, "anthropic"),
     "adapters": (4, "adapters"),
     "adapters.telegram": (4, "telegram"),

@@ -8,6 +8,7 @@ from datetime import datetime, tzinfo
 from functools import partial
 
 from bot.chat import Source
+from bot.engine.hand_over import HandOver, settled_note
 from bot.engine.limits import EngineLimits
 from bot.engine.pictures import Pictures
 from bot.engine.request import context_of, history_within, nothing_found, query_of
@@ -26,10 +27,11 @@ from bot.llm.base import (
     ToolRound,
 )
 from bot.policies.tool import SearchPolicies
+from bot.storage.cases import Cases
 from bot.storage.messages import Messages
 from bot.storage.turns import Turns
 from bot.text import is_blank
-from bot.tools.base import Asker
+from bot.tools.base import Asker, Tool
 
 log = logging.getLogger(__name__)
 
@@ -48,12 +50,15 @@ class Asking:
         timezone: tzinfo,
         limits: EngineLimits,
         now: Callable[[], datetime],
+        cases: Cases | None = None,
     ) -> None:
         self._model = model
         self._turns = turns
         self._timezone = timezone
         self._limits = limits
         self._now = now
+        self._cases = cases
+        self._hand_over = HandOver()
         self._pictures = Pictures(messages, limits.pictures)
         self._search: SearchPolicies | None = None
         """The tool for the policies that were asked for last."""
@@ -78,7 +83,7 @@ class Asking:
             await self._stream(
                 turn, replace(request, messages=(*history, replace(question, images=())), context=context)
             )
-        if is_blank(turn.reply.text) and not turn.reply.gone:
+        if is_blank(turn.reply.text) and not turn.reply.gone and turn.handover is None:
             raise ModelUnavailable("the answer has no words")
 
     async def _stream(self, turn: RunningTurn, request: ModelRequest) -> None:
@@ -88,7 +93,9 @@ class Asking:
         while (waiting := await self._read(turn, request)) is not None:
             last = turn.messages[-1].message
             asker = Asker(last.address, last.sender_id, last.role, turn.language)
-            results = await self._toolbox(turn).results(waiting.calls, asker, request.known)
+            toolbox = self._toolbox(turn)
+            results = await toolbox.results(waiting.calls, asker, request.known)
+            turn.handover = toolbox.handover or turn.handover
             rounds = (*request.rounds, replace(waiting, results=results))
             request = replace(request, rounds=rounds, may_call=len(rounds) < self._limits.tool_rounds)
             turn.go_on(request)
@@ -128,6 +135,9 @@ class Asking:
     async def _request(self, turn: RunningTurn) -> ModelRequest:
         limits, at, asker = self._limits, self._now(), turn.messages[0].message.role
         past = await self._turns.history(turn.conversation)
+        turn.is_first = not past
+        if self._has_desk(turn) and self._cases:
+            turn.settled = settled_note(await self._cases.newest(turn.conversation.id), at.astimezone(self._timezone))
         find = partial(self._found, turn, *query_of(turn.messages, past), at=at)
         sections = turn.policies.sources_for(turn.language, limits.section_tokens, at=at, asker=asker)
         found = await find() if sections is None else ()
@@ -147,14 +157,18 @@ class Asking:
         return replace(request, context=self._context(turn, request))
 
     def _toolbox(self, turn: RunningTurn) -> Toolbox:
-        """The tools of a turn: none where the model is given all that they could find."""
+        """The tools of a turn; there is no search where the model is given all that it could find."""
         policies, limits, asker = turn.policies, self._limits, turn.messages[0].message.role
+        tools: list[Tool] = [self._hand_over] if self._has_desk(turn) else []
         everything = policies.sources_for("", limits.section_tokens, at=self._now(), asker=asker)
-        if not policies.prompts.sections or everything is not None:
-            return Toolbox((), calls=0)
-        if self._search is None or self._search.policies is not policies:
-            self._search = SearchPolicies(policies, limit=limits.sections_found)
-        return Toolbox((self._search,), calls=limits.tool_calls)
+        if policies.prompts.sections and everything is None:
+            if self._search is None or self._search.policies is not policies:
+                self._search = SearchPolicies(policies, limit=limits.sections_found)
+            tools.append(self._search)
+        return Toolbox(tools, calls=limits.tool_calls)
+
+    def _has_desk(self, turn: RunningTurn) -> bool:
+        return self._cases is not None and turn.messages[0].message.role == "customer"
 
     def _context(self, turn: RunningTurn, request: ModelRequest) -> str:
         return context_of(
@@ -162,7 +176,7 @@ class Asking:
             turn.messages,
             now=self._now().astimezone(self._timezone),
             language=turn.language,
-            notes=[*turn.notes, *nothing_found(request)],
+            notes=[*turn.notes, *turn.settled, *nothing_found(request)],
         )
 
     async def _found(self, turn: RunningTurn, query: str, before: Sequence[str], *, at: datetime) -> tuple[Source, ...]:

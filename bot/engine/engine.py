@@ -6,23 +6,26 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import astuple
 from datetime import UTC, datetime, tzinfo
-from types import MappingProxyType
 
 from bot.bursts import Arrivals
-from bot.chat import InboundMessage, MessageRef, Source
+from bot.chat import InboundMessage, Source
+from bot.desk import Handover
 from bot.engine.asking import Asking
 from bot.engine.gaps import gap_of
 from bot.engine.late import Late
 from bot.engine.limits import EngineLimits
 from bot.engine.request import asked_in, loggable, unreadable_kinds, words_of
 from bot.engine.sources import source_lines, sources_of
+from bot.engine.storing import store_for_certain
+from bot.engine.telling import Telling
 from bot.engine.turn import RunningTurn
 from bot.errors import ModelError, ModelRefused, RecipientGone, StorageError
 from bot.llm.base import ChatModel
 from bot.policies.language import guess_language
 from bot.policies.live import Policies
-from bot.reply import StreamedReply
+from bot.policies.waiting import waiting_words
 from bot.scheduler import SendScheduler
+from bot.storage.cases import Cases
 from bot.storage.messages import Conversation, Messages, StoredMessage
 from bot.storage.outbox import reply_key
 from bot.storage.turns import Answer, Outcome, Spent, Turns
@@ -31,14 +34,13 @@ from bot.text import is_blank
 log = logging.getLogger(__name__)
 
 _LIMITS = EngineLimits()
-_STORE_PAUSE = 0.5
-_LONGEST_STORE_PAUSE = 4.0
 
 
 class Engine:
     """Answers turns with a model's words and the shop's policies; one object serves all conversations.
 
-    `policies` gives the version that is live: a turn asks for it once, when it begins, and keeps it.
+    `policies` gives the version that is live: a turn asks for it once, when it begins, and keeps it. `cases`: there is
+    a desk at which staff look at conversations that wait for a person.
     """
 
     def __init__(
@@ -52,19 +54,24 @@ class Engine:
         timezone: tzinfo,
         limits: EngineLimits = _LIMITS,
         growing_mark: str = "",
+        cases: Cases | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._model = model
         self._policies = policies
         self._messages = messages
         self._turns = turns
-        self._schedulers = schedulers
         self._limits = limits
-        self._growing_mark = growing_mark
+        self._telling = Telling(schedulers, growing_mark)
         self._now = now
         self._late = Late(turns, limits.lateness, now)
-        self._asking = Asking(model=model, messages=messages, turns=turns, timezone=timezone, limits=limits, now=now)
+        self._has_desk = cases is not None
+        self._asking = Asking(
+            model=model, messages=messages, turns=turns, timezone=timezone, limits=limits, now=now, cases=cases
+        )
         self._streams = asyncio.Semaphore(limits.streams)
+        self._open_turns: dict[int, RunningTurn] = {}
+        """All that are not over: a person may silence them. Those that are `_running` may be stopped and joined."""
         self._running: dict[int, RunningTurn] = {}
         self._early_stops: dict[int, int] = {}
         """Conversation → inbox id of a wish to stop that came before the turn began that it is about."""
@@ -73,9 +80,26 @@ class Engine:
         """Answer these messages as one turn, show the answer for certain, and remember both.
 
         What arrives before anything of the answer is visible, or on its way to be, joins: the model is asked again
-        with all of it. Raises `StorageError` when that can not be read; nothing is answered then.
+        with all of it. Raises `StorageError` when that can not be read; nothing is answered then. Once `silence` was
+        called, messages of whose answer nothing was seen are left as they were.
         """
-        turn = self._open(conversation, messages)
+        if messages[0].message.deleted:
+            await self._messages.close(messages, at=self._now())
+            return
+        turn = self._open_turns[conversation.id] = self._open(conversation, messages)
+        try:
+            await self._answer(turn, arrivals)
+        finally:
+            del self._open_turns[conversation.id]
+
+    def silence(self, conversation_id: int) -> None:
+        """A person speaks in this conversation from now on: what is being answered there is broken off, with one more
+        edit at most and no further message."""
+        if turn := self._open_turns.get(conversation_id):
+            turn.silence()
+
+    async def _answer(self, turn: RunningTurn, arrivals: Arrivals) -> None:
+        conversation, messages = turn.conversation, turn.messages
         if messages[0].message.command:
             await self._obey(turn, messages[0])
             return
@@ -83,6 +107,8 @@ class Engine:
             return
         if messages[-1].id < (stopped_by := self._early_stops.pop(conversation.id, 0)):
             turn.stop(stopped_by)
+        if turn.silenced:
+            return
         if not turn.stopped and (sentence := self._late.sentence(turn) or self._objection(turn)):
             await self._say(turn, sentence)
         else:
@@ -97,7 +123,7 @@ class Engine:
     async def give_up(self, conversation: Conversation, messages: Sequence[StoredMessage]) -> None:
         """Tell the customer that there is no answer, and be done with the messages."""
         turn = self._open(conversation, messages)
-        await self._say(turn, self._sentence("model_down", turn), outcome="failed")
+        await self._say(turn, self._model_down(turn), outcome="failed")
 
     async def stop(self, conversation_id: int, message: InboundMessage, *, inbox_id: int) -> None:
         """End the running answer: what is there stays and is marked. Without one, a `stop` is told so."""
@@ -110,25 +136,17 @@ class Engine:
             self._early_stops[conversation_id] = inbox_id
             return
         language = self._language(message.text, message.language, conversation.language)
-        await self._tell(
+        await self._telling.tell(
             message, self._policies().sentence("nothing_to_stop", language), key=f"stop-{message.message_id}"
         )
 
     async def delay(self, message: InboundMessage) -> None:
         """Tell a customer that nothing can be stored at the moment, if the message will come again by itself."""
-        if not self._schedulers[message.address.platform].platform.limits.redelivers:
-            return
-        language = self._language(message.text, message.language, None)
-        with suppress(RecipientGone):
-            await self._tell(message, self._policies().sentence("delayed", language), f"delay-{message.message_id}")
-
-    async def _tell(self, message: InboundMessage, sentence: str, key: str) -> None:
-        """Say something that is no answer. Raises `RecipientGone`."""
-        reply, scheduler = self._reply(message, key=key)
-        reply.append(sentence)
-        reply.end()
-        scheduler.start(reply)
-        await scheduler.finish(reply)
+        if self._telling.redelivers(message):
+            language = self._language(message.text, message.language, None)
+            sentence = self._policies().sentence("delayed", language)
+            with suppress(RecipientGone):
+                await self._telling.tell(message, sentence, f"delay-{message.message_id}")
 
     def _stop_running(self, conversation_id: int, inbox_id: int) -> bool:
         turn = self._running.get(conversation_id)
@@ -140,7 +158,7 @@ class Engine:
     def _open(self, conversation: Conversation, messages: Sequence[StoredMessage]) -> RunningTurn:
         asked = asked_in(messages)
         last = messages[-1].message
-        reply, scheduler = self._reply(last, key=reply_key(messages[0].id), sent=messages[0].sent)
+        reply, scheduler = self._telling.reply(last, key=reply_key(messages[0].id), sent=messages[0].sent)
         # The wall clock may jump; it is asked only for what happened before this process took the turn on.
         waited = messages[0].waited
         if waited is None:
@@ -158,23 +176,6 @@ class Engine:
             joins_left=self._limits.joins,
         )
 
-    def _reply(
-        self, message: InboundMessage, *, key: str, sent: Mapping[str, MessageRef] = MappingProxyType({})
-    ) -> tuple[StreamedReply, SendScheduler]:
-        scheduler = self._schedulers[message.address.platform]
-        platform = scheduler.platform
-        reply = StreamedReply(
-            to=message.address,
-            key=key,
-            reply_to=message.reply_to,
-            max_units=platform.limits.max_units,
-            measure=platform.measure,
-            marks_growing=platform.limits.marks_growing,
-            growing_mark="" if platform.limits.marks_growing else self._growing_mark,
-            sent=sent,
-        )
-        return reply, scheduler
-
     def _language(self, words: str, hint: str | None, before: str | None) -> str:
         policies = self._policies()
         return guess_language(words, hint, before or policies.language, policies.languages)
@@ -191,8 +192,24 @@ class Engine:
         elif command == "new":
             await self._messages.start_afresh(conversation.id, after=stored)
             await self._say(turn, self._sentence("new_conversation", turn))
+        elif command == "human":
+            await self._ask_for_person(turn, stored.message)
         else:
             await self._say(turn, self._sentence("help", turn))
+
+    async def _ask_for_person(self, turn: RunningTurn, message: InboundMessage) -> None:
+        if self._has_desk and message.role == "customer":
+            turn.handover = Handover("asked", message.text)
+            await self._say(turn, "")
+        else:
+            await self._say(turn, self._sentence("no_person", turn))
+
+    def _model_down(self, turn: RunningTurn) -> str:
+        """What is said when there is no answer: with a desk, a person is to give it."""
+        if not self._has_desk or turn.messages[0].message.role != "customer":
+            return self._sentence("model_down", turn)
+        turn.handover = turn.handover or Handover("model_down")
+        return self._sentence("model_down_person", turn)
 
     def _objection(self, turn: RunningTurn) -> str | None:
         """The sentence for a message that no model is asked about, or None."""
@@ -226,7 +243,7 @@ class Engine:
             log.warning("conversation %s: %s: %s", turn.conversation.id, type(exc).__name__, reason)
             refused = isinstance(exc, ModelRefused)
             turn.reply.restart()
-            turn.reply.append(self._sentence("refused" if refused else "model_down", turn))
+            turn.reply.append(self._sentence("refused", turn) if refused else self._model_down(turn))
             await self._close(turn, "refused" if refused else "failed")
         else:
             await self._close_answer(turn)
@@ -235,13 +252,16 @@ class Engine:
 
     def _reassure(self, turn: RunningTurn) -> None:
         """The first words take long: a sentence stands where the answer will."""
-        if not turn.stopped and not turn.reply.ended and turn.reply.first_visible_at is None:
+        if not turn.is_broken_off and not turn.reply.ended and turn.reply.first_visible_at is None:
             turn.reply.show(self._sentence("overloaded" if turn.is_queued else "wait", turn))
             turn.scheduler.announce(turn.reply)
 
     async def _close_answer(self, turn: RunningTurn) -> None:
         """Show the end of what the model has said, as it came to it."""
-        if turn.stopped and turn.finished is None:
+        if turn.silenced:
+            await self._close(turn, "stopped")
+        elif turn.stopped and turn.finished is None:
+            turn.handover = None
             await self._close(turn, "stopped", notice=self._sentence("stopped", turn))
         elif turn.request is None:
             turn.reply.append(self._objection(turn) or self._sentence("photo_failed", turn))
@@ -256,7 +276,7 @@ class Engine:
     async def _ask(self, turn: RunningTurn, arrivals: Arrivals) -> None:
         """Ask the model, when there is something to ask, and again when more belongs to the turn. Raises
         `ModelError`."""
-        if turn.stopped:
+        if turn.is_broken_off:
             return
         await self._asking.look(turn)
         turn.is_queued = self._streams.locked()
@@ -314,7 +334,10 @@ class Engine:
     ) -> None:
         """Show the end for certain, then remember the turn."""
         native = turn.scheduler.platform.limits.shows_sources
+        if turn.handover and self._has_desk:
+            notice = self._hand_over(turn, notice)
         turn.reply.end(
+            offers_person=self._offers_person(turn, outcome),
             sources=sources if native else (),
             footers=() if native else self._source_lines(turn, sources),
             notice=notice,
@@ -326,17 +349,21 @@ class Engine:
                 log.warning("conversation %s: the platform refuses the answer in every form", turn.conversation.id)
                 # A sentence under what could not be shown, so that nobody waits for it.
                 sentence = self._sentence("model_down", turn)
-                await self._tell(turn.messages[-1].message, sentence, f"{turn.reply.key}/sorry")
+                await self._telling.tell(turn.messages[-1].message, sentence, f"{turn.reply.key}/sorry")
         except RecipientGone:
             log.info("conversation %s: nobody reads there any more", turn.conversation.id)
             outcome = "undeliverable"
+        if turn.reply.broken_off:
+            if is_blank(turn.reply.text) or not turn.reply.refs:
+                return  # nobody has seen anything of it: whoever speaks now answers these messages
+            outcome, sources, notice, turn.handover = "stopped", (), self._sentence("taken_over", turn), None
         finished = turn.finished
         answer = Answer(
-            asked=turn.words if outcome not in ("sentence", "refused") else None,
+            asked=turn.words if turn.handover or outcome not in ("sentence", "refused") else None,
             role=turn.messages[0].message.role,
             text=turn.reply.text,
             preface=turn.reply.preface,
-            hands_over=turn.hands_over,
+            handover=turn.handover,
             notice=notice,
             outcome=outcome,
             reply_key=turn.reply.key,
@@ -349,20 +376,18 @@ class Engine:
             timings=turn.timings(),
             gap=await gap_of(turn, outcome, sources),
         )
-        await self._store(turn, answer)
+        await store_for_certain(self._turns, turn, answer, self._now)
 
-    async def _store(self, turn: RunningTurn, answer: Answer) -> None:
-        """The reply is out: whatever ails the storage must not make us send it, and pay for it, a second time."""
-        pause = _STORE_PAUSE
-        while True:
-            try:
-                await self._turns.store(turn.conversation.id, turn.messages, answer, at=self._now())
-                return
-            except StorageError as exc:
-                if pause == _STORE_PAUSE:
-                    log.error("conversation %s: the answer is not stored yet: %s", turn.conversation.id, exc)
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, _LONGEST_STORE_PAUSE)
+    def _hand_over(self, turn: RunningTurn, notice: str) -> str:
+        """What stands under the answer, now that a person will look at it."""
+        words = waiting_words(turn.policies, turn.language, self._now())
+        if is_blank(turn.reply.text):
+            turn.reply.append(words)
+            return notice
+        return f"{notice}\n\n{words}".strip()
+
+    def _offers_person(self, turn: RunningTurn, outcome: Outcome) -> bool:
+        return self._has_desk and turn.is_first and turn.handover is None and outcome == "complete"
 
     def _source_lines(self, turn: RunningTurn, sources: Sequence[Source]) -> tuple[str, ...]:
         return source_lines(self._sentence("source_label" if len(sources) == 1 else "sources_label", turn), sources)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from bot.desk import Handover
 from bot.engine.limits import Lateness
 from bot.engine.turn import RunningTurn
 from bot.storage.messages import StoredMessage
@@ -37,7 +38,7 @@ class Late:
         if not any(self._is_late(stored) and self._is_news(turn, stored) for stored in turn.messages):
             return None
         if self._wants_person(turn):
-            turn.hands_over = True
+            turn.handover = Handover("late")
             return turn.policies.sentence("late_person", turn.language)
         turn.reply.begin_with(turn.policies.sentence("late", turn.language))
         return None

@@ -81,7 +81,8 @@ def nothing_found(request: ModelRequest) -> tuple[str, ...]:
     """What the model is told when it has no section to rely on."""
     if request.sections or request.found:
         return ()
-    search = f"call {SEARCH} with other words; if that finds nothing either, " if request.tools else ""
+    can_search = any(tool.name == SEARCH for tool in request.tools)
+    search = f"call {SEARCH} with other words; if that finds nothing either, " if can_search else ""
     return (
         "No section of the policies was found for this message. If it asks something that the shop's policies should "
         f"say: {search}say that you do not know it, in the language of the message, and offer a person as your "

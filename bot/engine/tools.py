@@ -4,6 +4,7 @@ import logging
 from collections.abc import Container, Sequence
 from dataclasses import replace
 
+from bot.desk import Handover
 from bot.llm.base import ToolCall, ToolResult, ToolSpec
 from bot.tools.base import Asker, Tool
 
@@ -21,6 +22,8 @@ class Toolbox:
     def __init__(self, tools: Sequence[Tool], *, calls: int) -> None:
         self._tools = {tool.spec.name: tool for tool in tools}
         self._calls = calls
+        self.handover: Handover | None = None
+        """A person is needed, as one of the calls says."""
 
     @property
     def specs(self) -> tuple[ToolSpec, ...]:
@@ -52,5 +55,6 @@ class Toolbox:
         if call.arguments is None:
             return ToolResult(call.id, _UNREADABLE, is_error=True)
         outcome = await tool.call(call.arguments, asker)
+        self.handover = outcome.handover or self.handover
         log.debug("%s gives %s sections", tool.spec.name, len(outcome.sections))
         return ToolResult(call.id, outcome.text, outcome.sections, outcome.is_error)

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 from bot.chat import InboundMessage
+from bot.desk import Handover
 from bot.errors import ModelUnavailable
 from bot.llm.base import Finished, Image, ModelRequest, Payer, Usage
 from bot.policies.live import Policies
@@ -48,8 +49,14 @@ class RunningTurn:
     spent: dict[Payer, Usage] = field(default_factory=dict)
     """What all requests for this turn have cost together, by who is billed for it."""
     cited: dict[str, None] = field(default_factory=dict)
-    hands_over: bool = False
+    handover: Handover | None = None
     """What is said is that a person will look at it."""
+    is_first: bool = False
+    """Nothing was said in this conversation before."""
+    settled: Sequence[str] = ()
+    """What the model is told of an earlier case that is over."""
+    silenced: bool = False
+    """A person speaks from now on."""
     stopped_by: int | None = None
     """The inbox id of the wish to stop."""
     is_queued: bool = False
@@ -70,6 +77,18 @@ class RunningTurn:
     def stopped(self) -> bool:
         """Whether its reader wants no more of it."""
         return self.stopped_by is not None
+
+    @property
+    def is_broken_off(self) -> bool:
+        """Whether nothing more is to be asked for."""
+        return self.stopped or self.silenced
+
+    def silence(self) -> None:
+        """A person speaks: break off at once, with one last edit of what is visible, if anything is."""
+        self.silenced = True
+        self.reply.break_off(self.policies.sentence("taken_over", self.language))
+        self.scheduler.announce(self.reply)
+        self._expire_at(0.0)
 
     def stop(self, inbox_id: int) -> None:
         """Break off at once what goes on inside `stoppable`."""
@@ -92,7 +111,7 @@ class RunningTurn:
     def takes(self, message: InboundMessage | None) -> bool:
         """Whether this may still join."""
         reply = self.reply
-        if self.stopped or self.finished or reply.ended or reply.gone or reply.is_shown or self.joins_left <= 0:
+        if self.is_broken_off or self.finished or reply.ended or reply.gone or reply.is_shown or self.joins_left <= 0:
             return False
         return message is None or message.edited or self.can_hang_on(message)
 
@@ -119,6 +138,7 @@ class RunningTurn:
         self.reply.restart()
         self.requested, self.first_delta, self.finished = asyncio.get_running_loop().time(), None, None
         self.cited.clear()
+        self.handover = None
         self._running, self._kept, self._paragraph = None, "", False
 
     def go_on(self, request: ModelRequest) -> None:
@@ -158,7 +178,7 @@ class RunningTurn:
         deadline = self._deadline
         when = asyncio.get_running_loop().time() + silence
         # A new timer for every delta would cost as much as reading it: the old one does for a while.
-        if not self.stopped and deadline is not None and when - (deadline.when() or 0.0) > _COARSE * silence:
+        if not self.is_broken_off and deadline is not None and when - (deadline.when() or 0.0) > _COARSE * silence:
             self._expire_at(when)
 
     @asynccontextmanager
@@ -172,7 +192,7 @@ class RunningTurn:
         except TimeoutError:
             if not deadline.expired():
                 raise
-            if not self.stopped:
+            if not self.is_broken_off:
                 raise ModelUnavailable(f"nothing came for {self._silence:g} s") from None
         finally:
             self._deadline = None
@@ -205,7 +225,7 @@ class RunningTurn:
 
     def _rest(self) -> None:
         """No stream is read, so no silence counts."""
-        if not self.stopped:
+        if not self.is_broken_off:
             self._expire_at(None)
 
     def _expire_at(self, when: float | None) -> None:

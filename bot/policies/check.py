@@ -11,6 +11,7 @@ from bot.errors import Problem, PromptsError
 from bot.policies.expectations import PolicyTest, read_tests
 from bot.policies.findings import Findings, shown
 from bot.policies.front_matter import PolicyHead, PromptHead, split, validated
+from bot.policies.hours import DeskHours, read_hours
 from bot.policies.prompts import Prompts, Section
 from bot.policies.read import read_folder
 from bot.policies.references import missing_sections
@@ -24,7 +25,10 @@ MAX_SECTIONS = 20_000
 _NAME = regex.compile(r"[a-z0-9_-]{1,64}")
 _LANGUAGE = regex.compile(r"[a-z]{2,3}")
 _CONFLICT = regex.compile(r"(?:<{7}|>{7}|\|{7})(?: .*)?")
-_PLACES = "system.md, staff.md, search.toml, policies/LANGUAGE/NAME.md, sentences/LANGUAGE.toml and tests/NAME.yaml"
+_PLACES = (
+    "system.md, staff.md, search.toml, desk.toml, policies/LANGUAGE/NAME.md, sentences/LANGUAGE.toml and "
+    "tests/NAME.yaml"
+)
 
 
 def read_prompts(folder: Path, *, language: str = "vi") -> Prompts:
@@ -74,6 +78,7 @@ def check(files: Mapping[str, str], *, language: str = "vi", unread: Iterable[st
         sentences=checker.sentences,
         files=dict(sorted(files.items())),
         tables=checker.tables,
+        desk=checker.desk,
         tests=tuple(checker.tests),
     )
 
@@ -84,6 +89,7 @@ class _Checker:
         self.sections: list[Section] = []
         self.sentences: dict[str, dict[str, str]] = {}
         self.tables = SearchTables()
+        self.desk = DeskHours()
         self.tests: list[PolicyTest] = []
         self.problems: list[Problem] = []
         self.seen: set[str] = set()
@@ -96,6 +102,8 @@ class _Checker:
                 self.prompt(path, text, findings)
             case ["search.toml"]:
                 self.tables = read_tables(text, findings) if _is_clean(text, findings) else self.tables
+            case ["desk.toml"]:
+                self.desk = read_hours(text, findings) if _is_clean(text, findings) else self.desk
             case ["policies", language, name] if name.endswith(".md"):
                 name = name.removesuffix(".md")
                 plain = slug_of(name[:64])

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from bot.chat import Source
 from bot.policies.expectations import PolicyTest
+from bot.policies.hours import DeskHours
 from bot.policies.period import NO_TERMS, Terms
 from bot.policies.tables import SearchTables
 
@@ -55,6 +56,8 @@ class Prompts:
     """Path in the folder → its text (NFC, `\\n`): what a version keeps."""
     tables: SearchTables = field(default_factory=SearchTables)
     """What the shop adds to the words that the search knows."""
+    desk: DeskHours = field(default_factory=DeskHours)
+    """When somebody is there for customers who want a person."""
     tests: tuple[PolicyTest, ...] = ()
     """What the shop expects to be found and said; ordered by file, then as written."""
 

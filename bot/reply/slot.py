@@ -26,6 +26,19 @@ class Slot:
         """Whether there is a message that stays."""
         return self.ref is not None and self.ref.lasts is None
 
+    def shows(self, message: OutboundMessage, marks_growing: bool) -> bool:
+        """Whether this is what it shows already."""
+        shown = self.shown
+        if self.ref is None or shown is None or self.vanished:
+            return False
+        if (marks_growing or not self.lasts) and shown.growing != message.growing:
+            return False
+        return (shown.text, shown.sources, shown.offers_person) == (
+            message.text,
+            message.sources,
+            message.offers_person,
+        )
+
     def key(self, reply_key: str, part: int) -> str:
         """The key to send it with, as part number `part` (from 0) of a reply."""
         key = reply_key if part == 0 else f"{reply_key}/{part}"

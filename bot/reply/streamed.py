@@ -1,26 +1,20 @@
 """`StreamedReply`: one growing answer, and what each of its messages should show now."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
-
-import regex
 
 from bot.chat import Address, CallKind, MessageRef, OutboundMessage, ReplyCall, Source
 from bot.errors import MessageGone, MessageRefused, PlatformError, RecipientGone, Unavailable
 from bot.reply.blocks import without_tabs
-from bot.reply.growing import visible
 from bot.reply.mark import with_mark
 from bot.reply.parts import Parts, is_bare, spread
 from bot.reply.plain import plain
 from bot.reply.references import References
 from bot.reply.slot import Slot, adopted
+from bot.reply.texts import beginning, in_whole_characters, reworded, with_ends
 
-# A text of fewer units that is refused even in its plain form is not refused for its length.
-_SMALLEST = 128
-# Of a message that may show twice, so many characters are sent first.
-_BEGINNING = 48
-_PAIRED = regex.compile(r"[\[\]`<|&]")
-_HALVES = regex.compile("[\ud800-\udfff]")
+_SMALLEST = 128  # a shorter text that is refused even in its plain form is not refused for its length
 
 
 class StreamedReply:
@@ -62,6 +56,9 @@ class StreamedReply:
         self._endings: tuple[str, ...] = ()
         self._is_cut = False
         self._sources: tuple[Source, ...] = ()
+        self._offers_person = False
+        self._broken_off: str | None = None
+        self._last: ReplyCall | None = None
         self._final: list[OutboundMessage] | None = None
         self._slots: list[Slot] = adopted(key, sent)
         self._in_flight: ReplyCall | None = None
@@ -82,7 +79,7 @@ class StreamedReply:
         """More of the answer. Ignored after `end`."""
         if self._ended:
             return
-        text, self._half = _whole(self._half + text)
+        text, self._half = in_whole_characters(self._half + text)
         if not text:
             return
         self._pieces.append(text)
@@ -110,10 +107,17 @@ class StreamedReply:
         self._sentence = sentence
         self._news = True
 
-    def end(self, *, footers: Sequence[str] = (), sources: tuple[Source, ...] = (), notice: str = "") -> None:
+    def end(
+        self,
+        *,
+        footers: Sequence[str] = (),
+        sources: tuple[Source, ...] = (),
+        notice: str = "",
+        offers_person: bool = False,
+    ) -> None:
         """No more text comes. `notice` (stopped, cut off …) and the line of sources are Markdown paragraphs under
-        the last part; `sources` go along with it. `footers` are forms of that line, the best first: one that has
-        room there is better than a message of its own. A second call changes nothing."""
+        the last part; `sources` and `offers_person` go along with it. `footers` are forms of that line, the best
+        first: one that has room there is better than a message of its own. A second call changes nothing."""
         if self._ended:
             return
         self._ended = True
@@ -122,9 +126,24 @@ class StreamedReply:
             "\n\n".join(part.strip() for part in (notice, footer) if part.strip()) for footer in footers or ("",)
         )
         self._sources = sources
+        self._offers_person = offers_person
         for slot in self._slots:
             # That a beginning was refused says nothing of the whole.
             slot.given_up = False
+
+    def break_off(self, notice: str) -> None:
+        """Somebody else speaks from now on: what is visible stays, its last message is edited once more to say so
+        (`notice`), and no further message is sent. Nothing of what nobody saw is left. Ignored when all of it is
+        shown."""
+        if self._complete or self.broken_off:
+            return
+        self._broken_off, self._ended, self._news = notice.strip(), True, True
+        self._pieces[:] = [self.text[: max(self._visible, self._taken if self._in_flight else 0)]]
+
+    @property
+    def broken_off(self) -> bool:
+        """Whether somebody else spoke before all of it was shown."""
+        return self._broken_off is not None
 
     @property
     def text(self) -> str:
@@ -207,11 +226,13 @@ class StreamedReply:
             return None
         kind = self.next_kind() or "refresh"
         self._news = False
+        if self.broken_off:
+            return self._last_call()
         for part, message in enumerate(self._wanted()):
             slot = self._slot(part)
             if slot.plain:
-                message = _reworded(message, plain(message.text))
-            if slot.given_up or self._same(slot, message):
+                message = reworded(message, plain(message.text))
+            if slot.given_up or slot.shows(message, self._marks_growing):
                 continue
             self._taken = self._length
             if in_doubt and slot.ref is None and message.text != self._sentence:
@@ -249,6 +270,7 @@ class StreamedReply:
                 slot.keys += 1
             case MessageRefused():
                 self._refused(slot, call)
+                slot.given_up = slot.given_up or self.broken_off
             case Unavailable() if error.maybe_applied:
                 slot.shown = None
                 if call.ref is None:
@@ -262,6 +284,20 @@ class StreamedReply:
             slot.vanished = slot.ref is not None and not slot.lasts
         self._news = True
 
+    def _last_call(self) -> ReplyCall | None:
+        """The one edit that a reply still gets which was broken off."""
+        part = max((number for number, slot in enumerate(self._slots) if slot.lasts), default=None)
+        if part is not None and not (slot := self._slots[part]).given_up:
+            shown = slot.shown.text.removesuffix(self._growing_mark).rstrip() if slot.shown else ""
+            shown = "" if shown == self._sentence else shown
+            marked = f"{shown}\n\n{self._broken_off}".strip()
+            if text := marked if self._measure(marked) <= self._max_units else shown:
+                self._last = ReplyCall(part, "final", OutboundMessage(text), slot.key(self.key, part), slot.ref)
+                self._in_flight = self._last
+                return self._last
+        self._complete = True
+        return None
+
     def _landed(self, slot: Slot, call: ReplyCall, at: float, *, is_sure: bool) -> None:
         self._in_flight = None
         slot.shown = call.message if is_sure else None
@@ -269,12 +305,16 @@ class StreamedReply:
         self._news = True
         if self._is_sentence(call):
             return
+        if self.broken_off:
+            self._complete = call is self._last
+            return
         self._visible = max(self._visible, self._taken)
         if self._first_visible_at is None:
             self._first_visible_at = at
         if self._ended and self._final is not None:
             self._complete = all(
-                slot.given_up or self._same(slot, _reworded(message, plain(message.text)) if slot.plain else message)
+                slot.given_up
+                or slot.shows(reworded(message, plain(message.text)) if slot.plain else message, self._marks_growing)
                 for message, slot in zip(self._final, self._slots, strict=False)
             ) and len(self._slots) >= len(self._final)
 
@@ -311,20 +351,13 @@ class StreamedReply:
         return marked if marked == text or self._measure(marked) <= self._max_units else text
 
     def _beginning(self, message: OutboundMessage) -> OutboundMessage:
-        text = message.text
-        if message.growing:
-            # It may be all that the model has to say.
-            text = text.removesuffix(self._growing_mark).rstrip().rpartition(" ")[0]
-        else:
-            text = text[: min(_BEGINNING, len(text) // 2)]
-            text = text[: text.rfind(" ")] if " " in text else text
-        short = Parts(max_units=self._max_units, measure=self._measure).grow(_with_ends(text))
+        text = beginning(message, self._growing_mark)
+        short = Parts(max_units=self._max_units, measure=self._measure).grow(with_ends(text))
         return OutboundMessage(self._marked(short), growing=True, reply_to=message.reply_to) if short else message
 
     @property
     def _source(self) -> str:
-        text = without_tabs(self.text)
-        return self._preface + text if self._preface else text
+        return self._preface + without_tabs(self.text)
 
     def _is_sentence(self, call: ReplyCall) -> bool:
         return call.message.growing and call.message.text == self._sentence
@@ -343,9 +376,8 @@ class StreamedReply:
             # Messages of an answer that was replaced: the last part of the new one is spread over them.
             texts[-1:] = spread(texts[-1], sent - len(texts) + 1, self._measure)
         messages = [self._message(part, text, growing=False) for part, text in enumerate(texts)]
-        if messages and self._sources:
-            last = messages[-1]
-            messages[-1] = OutboundMessage(last.text, sources=self._sources, reply_to=last.reply_to)
+        if messages and (self._sources or self._offers_person):
+            messages[-1] = replace(messages[-1], sources=self._sources, offers_person=self._offers_person)
         return messages
 
     def _message(self, part: int, text: str, *, growing: bool) -> OutboundMessage:
@@ -355,14 +387,6 @@ class StreamedReply:
         while len(self._slots) <= part:
             self._slots.append(Slot())
         return self._slots[part]
-
-    def _same(self, slot: Slot, message: OutboundMessage) -> bool:
-        shown = slot.shown
-        if slot.ref is None or shown is None or slot.vanished:
-            return False
-        if (self._marks_growing or not slot.lasts) and shown.growing != message.growing:
-            return False
-        return shown.text == message.text and shown.sources == message.sources
 
     def _refused(self, slot: Slot, call: ReplyCall) -> None:
         """First the plain form; then, if it is long, smaller messages; then nothing more of this part."""
@@ -374,27 +398,3 @@ class StreamedReply:
             self._final = None
         else:
             slot.given_up = True
-
-
-def _whole(text: str) -> tuple[str, str]:
-    """A piece of a text with one kind of line end and without halves of characters (no platform takes them),
-    and a half to be kept for the piece that comes next: JSON escapes may be cut between the halves of an emoji."""
-    half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" or text[-1:] == "\r" else ""
-    text = text[: len(text) - len(half)]
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if _HALVES.search(text) is not None:
-        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text, half
-
-
-def _with_ends(text: str) -> str:
-    """A text that was cut off, its emphasis closed; links and code that are open there stay open."""
-    if _PAIRED.search(text, visible(text).end):
-        return text
-    look = visible(text, hold=0)
-    return f"{text[: look.end]}{look.closing}\n\n"
-
-
-def _reworded(message: OutboundMessage, text: str) -> OutboundMessage:
-    return OutboundMessage(text, growing=message.growing, sources=message.sources, reply_to=message.reply_to)

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from bot.chat import Address
 from bot.desk import Action, CaseState, Person, Post, Reason
 from bot.storage.database import Database, iso
+from bot.storage.errands import Errand, queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +36,17 @@ class Case:
     labels: tuple[str, ...] = ()
     is_blocked: bool = False
     """The customer is: nothing that he writes is answered or shown."""
+    is_told: bool = False
+    """The customer knows that what he writes is passed on."""
     changes: int = 1
     shown: int = 0
 
 
 Decide = Callable[[Case], Case]
 """What becomes of a case; pure. May raise: then nothing is changed."""
+
+Then = Callable[[Case, Case], Iterable[Errand]]
+"""What is to be done since the first case has become the second one; pure."""
 
 
 class Cases:
@@ -61,18 +67,44 @@ class Cases:
         """Every case of a conversation, the newest first."""
         return await self._database.read(lambda db: _read(db, "conversation_id = ? ORDER BY id DESC", conversation_id))
 
-    async def unfinished(self) -> tuple[Case, ...]:
-        """The cases whose card does not show how they stand, the oldest first."""
-        return await self._database.read(lambda db: _read(db, "shown < changes ORDER BY id"))
-
     async def opened(self) -> tuple[Case, ...]:
         """All that are not resolved, the oldest first."""
         return await self._database.read(lambda db: _read(db, "state <> 'resolved' ORDER BY id"))
 
-    async def change(self, case_id: int, decide: Decide, *, at: datetime, action: Action | None = None) -> Case | None:
-        """Let `decide` change a case, and put the action on record that asked for it. None: this very action was
-        done before. Raises what `decide` raises."""
-        return await self._database.write(lambda db: _change(db, case_id, decide, at, action))
+    async def change(
+        self, case_id: int, decide: Decide, *, at: datetime, action: Action | None = None, then: Then | None = None
+    ) -> Case | None:
+        """Let `decide` change a case, put the action on record that asked for it, and what is to be done then. None:
+        this very action was done before. Raises what `decide` raises."""
+        return await self._database.write(lambda db: change_case(db, case_id, decide, at, action, then))
+
+    async def take_over(
+        self,
+        conversation_id: int,
+        decide: Decide,
+        *,
+        at: datetime,
+        action: Action | None = None,
+        then: Then | None = None,
+    ) -> Case | None:
+        """`change` of the open case of a conversation, of a new one (`taken`) where there is none."""
+
+        def work(db: sqlite3.Connection) -> Case | None:
+            if action is not None and _is_on_record(db, action):
+                return None
+            return change_case(db, open_case(db, conversation_id, "taken", "", at).id, decide, at, action, then)
+
+        return await self._database.write(work)
+
+    async def block(
+        self, case_id: int, is_blocked: bool, *, at: datetime, action: Action | None = None, then: Then | None = None
+    ) -> Case | None:
+        """Nothing that this customer writes is answered or shown any more; or it is again. As `change` else."""
+
+        def work(db: sqlite3.Connection) -> Case | None:
+            return change_case(db, case_id, lambda case: replace(case, is_blocked=is_blocked), at, action, then)
+
+        return await self._database.write(work)
 
     async def is_shown(self, case: Case) -> None:
         """The card shows this case as it is here."""
@@ -93,6 +125,13 @@ class Cases:
         )
         return int(row[0]) if row else None
 
+    async def posts_lost(self, conversation_id: int) -> int:
+        """How many posts of a conversation were deleted."""
+        row = await self._database.read(
+            lambda db: db.execute("SELECT lost FROM posts WHERE conversation_id = ?", (conversation_id,)).fetchone()
+        )
+        return int(row[0]) if row else 0
+
     async def keep_post(self, conversation_id: int, post: Post) -> None:
         """From now on the cases of a conversation are worked on here."""
         where = (conversation_id, post.address.platform, post.address.chat_id, post.card_id)
@@ -105,13 +144,9 @@ class Cases:
             )
         )
 
-    async def block(self, conversation_id: int, at: datetime | None) -> None:
-        """Nothing that this customer writes is answered any more; None: it is again."""
-        await self._database.write(
-            lambda db: db.execute(
-                "UPDATE conversations SET blocked_at = ? WHERE id = ?", (iso(at) if at else None, conversation_id)
-            )
-        )
+    async def lose_post(self, conversation_id: int, post: Post) -> None:
+        """The post was deleted: another one will show the card, and all that was written in the open case."""
+        await self._database.write(lambda db: _lose_post(db, conversation_id, post))
 
 
 def open_case(db: sqlite3.Connection, conversation_id: int, reason: Reason, summary: str, at: datetime) -> Case:
@@ -160,27 +195,44 @@ def _case(row: sqlite3.Row) -> Case:
         reopened=row["reopened"],
         labels=tuple(json.loads(row["labels"])),
         is_blocked=row["blocked_at"] is not None,
+        is_told=bool(row["is_told"]),
         changes=row["changes"],
         shown=row["shown"],
     )
 
 
-def _change(db: sqlite3.Connection, case_id: int, decide: Decide, at: datetime, action: Action | None) -> Case | None:
+def change_case(
+    db: sqlite3.Connection,
+    case_id: int,
+    decide: Decide,
+    at: datetime,
+    action: Action | None = None,
+    then: Then | None = None,
+) -> Case | None:
+    """`Cases.change` inside of another transaction."""
     before = _read(db, "cases.id = ?", case_id)[0]
     if action is not None and not _put_on_record(db, before, action, at):
         return None
     after = decide(before)
+    if then is not None:
+        queue(db, before.conversation_id, case_id, then(before, after))
     if after == before:
         return before
-    after = replace(after, changes=before.changes + 1)
+    unseen = replace(
+        after, last_words_at=before.last_words_at, first_reply_at=before.first_reply_at, is_told=before.is_told
+    )
+    after = replace(after, changes=before.changes + (unseen != before))
     db.execute(
         "UPDATE cases SET state = :state, reason = :reason, summary = :summary, taken_by = :taken_by,"
         " taken_name = :taken_name, taken_at = :taken_at, first_reply_at = :first_reply_at,"
         " last_words_at = :last_words_at, resolved_at = :resolved_at, resolved_by = :resolved_by,"
         " snoozed_until = :snoozed_until, close_at = :close_at, reopened = :reopened, labels = :labels,"
-        " changes = :changes WHERE id = :id",
+        " is_told = :is_told, changes = :changes WHERE id = :id",
         _row(after),
     )
+    if after.is_blocked != before.is_blocked:
+        blocked_at = iso(at) if after.is_blocked else None
+        db.execute("UPDATE conversations SET blocked_at = ? WHERE id = ?", (blocked_at, after.conversation_id))
     if after.state != before.state:
         _set_mode(db, after.conversation_id, "bot" if after.state == "resolved" else after.state)
     return after
@@ -203,8 +255,39 @@ def _row(case: Case) -> dict[str, Any]:
         "close_at": _stored(case.close_at),
         "reopened": case.reopened,
         "labels": json.dumps(case.labels, ensure_ascii=False),
+        "is_told": case.is_told,
         "changes": case.changes,
     }
+
+
+def card_changed(db: sqlite3.Connection, conversation_id: int) -> None:
+    """More was said in a conversation: the card of its open case is to show it."""
+    db.execute(
+        "UPDATE cases SET changes = changes + 1 WHERE conversation_id = ? AND state <> 'resolved'", (conversation_id,)
+    )
+
+
+def _lose_post(db: sqlite3.Connection, conversation_id: int, post: Post) -> None:
+    lost = db.execute(
+        "UPDATE posts SET chat_id = NULL, card_id = NULL, lost = lost + 1 WHERE conversation_id = ? AND chat_id = ?",
+        (conversation_id, post.address.chat_id),
+    )
+    if not lost.rowcount:
+        return
+    db.execute("DELETE FROM relayed WHERE platform = ? AND chat_id = ?", (post.address.platform, post.address.chat_id))
+    db.execute(
+        "UPDATE errands SET done_at = NULL WHERE kind IN ('message', 'edit', 'deletion', 'words') AND case_id ="
+        " (SELECT id FROM cases WHERE conversation_id = ? AND state <> 'resolved')",
+        (conversation_id,),
+    )
+    db.execute(
+        "UPDATE cases SET changes = changes + 1 WHERE id = (SELECT max(id) FROM cases WHERE conversation_id = ?)",
+        (conversation_id,),
+    )
+
+
+def _is_on_record(db: sqlite3.Connection, action: Action) -> bool:
+    return db.execute("SELECT 1 FROM desk_actions WHERE action_id = ?", (action.id,)).fetchone() is not None
 
 
 def _put_on_record(db: sqlite3.Connection, case: Case, action: Action, at: datetime) -> bool:
@@ -222,7 +305,7 @@ def _set_mode(db: sqlite3.Connection, conversation_id: int, mode: str) -> None:
 
 def _post_of(db: sqlite3.Connection, conversation_id: int) -> Post | None:
     row = db.execute("SELECT * FROM posts WHERE conversation_id = ?", (conversation_id,)).fetchone()
-    return Post(Address(row["platform"], row["chat_id"]), row["card_id"]) if row else None
+    return Post(Address(row["platform"], row["chat_id"]), row["card_id"]) if row and row["chat_id"] else None
 
 
 def _moment(text: str | None) -> datetime | None:

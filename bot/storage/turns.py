@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Literal
 
 from bot.chat import Address, PastMessage, Role, Source
+from bot.desk import Handover
+from bot.storage.cases import card_changed, open_case
 from bot.storage.database import Database, iso
 from bot.storage.messages import Conversation, StoredMessage, keep_edit
 from bot.storage.outbox import forget, reply_key
@@ -75,7 +77,7 @@ class Answer:
     language: str
     preface: str = ""
     """What the reader saw above the text and the model did not say: an apology for a long wait."""
-    hands_over: bool = False
+    handover: Handover | None = None
     """The text says that a person will look at it: from now on the conversation waits for one."""
     notice: str = ""
     """What the reader saw below the text and the model did not say: stopped, cut off …"""
@@ -90,10 +92,11 @@ class Answer:
 
 
 class Turns:
-    """Every method is one transaction."""
+    """Every method is one transaction. `has_desk`: who waits for a person is a case of the desk's."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, has_desk: bool = False) -> None:
         self._database = database
+        self._has_desk = has_desk
 
     async def history(self, conversation: Conversation) -> tuple[PastTurn, ...]:
         """The turns since the last start afresh, oldest first."""
@@ -110,7 +113,9 @@ class Turns:
         self, conversation_id: int, covers: Sequence[StoredMessage], answer: Answer, *, at: datetime
     ) -> None:
         """Remember a turn and mark the messages that it covers as answered by it; an edit that came meanwhile waits."""
-        await self._database.write(lambda db: _store_answer(db, conversation_id, covers, answer, at))
+        await self._database.write(
+            lambda db: _store_answer(db, conversation_id, covers, answer, at, has_desk=self._has_desk)
+        )
 
     async def cover(self, conversation_id: int, messages: Sequence[StoredMessage], *, at: datetime) -> None:
         """What was said last in this conversation answers these messages, too."""
@@ -123,7 +128,13 @@ class Turns:
 
 
 def _store_answer(
-    db: sqlite3.Connection, conversation_id: int, covers: Sequence[StoredMessage], answer: Answer, moment: datetime
+    db: sqlite3.Connection,
+    conversation_id: int,
+    covers: Sequence[StoredMessage],
+    answer: Answer,
+    moment: datetime,
+    *,
+    has_desk: bool,
 ) -> None:
     at = iso(moment)
     for stored in covers:
@@ -156,9 +167,13 @@ def _store_answer(
         [(turn_id, at, stored.id) for stored in covers],
     )
     db.execute("UPDATE conversations SET language = ? WHERE id = ?", (answer.language, conversation_id))
-    if answer.preface or answer.hands_over:
+    if answer.preface or answer.handover:
         db.execute("UPDATE conversations SET apologised_at = ? WHERE id = ?", (at, conversation_id))
-    if answer.hands_over:
+    if has_desk:
+        card_changed(db, conversation_id)
+    if answer.handover and has_desk:
+        open_case(db, conversation_id, answer.handover.reason, answer.handover.summary, moment)
+    elif answer.handover:
         db.execute("UPDATE conversations SET mode = 'waiting' WHERE id = ?", (conversation_id,))
     forget(db, answer.reply_key)
 
@@ -222,20 +237,21 @@ def _transcript(db: sqlite3.Connection, address: Address, shown: Shown) -> tuple
     since = (conversation["id"], max(conversation["fresh_after"], asked_for or 0))
     asked = db.execute(
         "SELECT id, message_id, role, text, received_at FROM inbox"
-        " WHERE conversation_id = ? AND id > ? AND command IS NULL ORDER BY id DESC LIMIT ?",
+        " WHERE conversation_id = ? AND id > ? AND command IS NULL AND is_deleted = 0 ORDER BY id DESC LIMIT ?",
         (*since, _HISTORY_TURNS),
     ).fetchall()
     answers = db.execute(
-        "SELECT id, inbox_id, reply_key, preface, text, notice, created_at FROM turns"
-        " WHERE conversation_id = ? AND inbox_id > ? AND role = 'assistant' ORDER BY id DESC LIMIT ?",
+        "SELECT id, inbox_id, role, reply_key, preface, text, notice, created_at FROM turns"
+        " WHERE conversation_id = ? AND inbox_id > ? AND role <> 'customer' AND reply_key IS NOT NULL"
+        " ORDER BY id DESC LIMIT ?",
         (*since, _HISTORY_TURNS),
     ).fetchall()
     # An answer stands behind the newest message that it covers.
     found = [((row["id"], 0), _past(row["message_id"], row["role"], row["text"], row["received_at"])) for row in asked]
     for row in answers:
         text = shown(row["preface"], row["text"], row["notice"])
-        past = _past(row["reply_key"], "assistant", text, row["created_at"], _sources(db, row["id"]))
-        found.append(((row["inbox_id"], 1), past))
+        past = _past(row["reply_key"], row["role"], text, row["created_at"], _sources(db, row["id"]))
+        found.append(((row["inbox_id"], row["id"]), past))
     return tuple(past for _, past in sorted(found, key=lambda item: item[0]))
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from bot.chat import Address, Source
+from bot.desk import Handover
 from bot.llm.base import ToolSpec
 
 
@@ -20,11 +21,13 @@ class Asker:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the model is told of its call; `sections` are what its answer may cite."""
+    """What the model is told of its call; `sections` are what its answer may cite; with a `handover` the conversation
+    waits for a person as soon as the answer is out."""
 
     text: str
     sections: tuple[Source, ...] = ()
     is_error: bool = False
+    handover: Handover | None = None
 
 
 class Tool(Protocol):

@@ -17,6 +17,7 @@ import pytest
 
 import bot.storage
 from bot.chat import Address, Attachment, MessageRef, Source, UnreadableUpdate
+from bot.desk import Handover
 from bot.storage.asked import Asked
 from bot.storage.backup import backups
 from bot.storage.bookmarks import StoredBookmarks
@@ -39,7 +40,7 @@ ANSWER = Answer(
     reply_key=reply_key(1),
     language="vi",
     preface="Xin lỗi ạ.",
-    hands_over=True,
+    handover=Handover("late"),
     sources=(Source("doi-tra#1", "Đổi trả", "Phí"),),
 )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.chat import Address, MessageRef, UnreadableUpdate
+from bot.desk import Handover
 from bot.errors import StorageError
 from bot.storage.database import Database
 from bot.storage.messages import Messages
@@ -77,7 +78,7 @@ async def test_what_waits_counts_however_old_it_is(book: Book) -> None:
 async def test_turns_are_counted_by_how_they_ended(book: Book) -> None:
     for outcome in ("complete", "complete", "failed"):
         await book.answer(await book.ask(), outcome=outcome)
-    await book.answer(await book.ask(), outcome="sentence", hands_over=True)
+    await book.answer(await book.ask(), outcome="sentence", handover=Handover("late"))
     found = await book.count()
     assert list(found.outcomes.items()) == [("complete", 2), ("failed", 1), ("sentence", 1)]
     assert found.waiting_for_person == 1
