@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import BinaryIO, TextIO, cast
 from uuid import uuid4
@@ -23,10 +24,16 @@ from bot.chat import (
     Receive,
 )
 from bot.errors import RecipientGone, Unavailable
-from bot.text import clean, is_blank
+from bot.text import clean, is_blank, one_line
 
 HERE = Address("console", "console")
-_COMMANDS: dict[str, Command] = {"/start": "start", "/new": "new", "/stop": "stop", "/help": "help"}
+_COMMANDS: dict[str, Command] = {
+    "/start": "start",
+    "/new": "new",
+    "/stop": "stop",
+    "/help": "help",
+    "/human": "human",
+}
 _LEAVE = ("/quit", "/exit")
 _WELCOME = "Write a question and press Enter. /new starts afresh, /stop or Ctrl-C ends an answer, /quit leaves.\n"
 _PROMPT = "> "
@@ -46,7 +53,9 @@ class ConsolePlatform:
     """
 
     name = "console"
-    limits = MessageLimits(max_units=1_000_000, min_interval=0.05, marks_growing=True)
+    limits = MessageLimits(
+        max_units=1_000_000, min_interval=0.05, marks_growing=True, files=10, file_bytes=1_000_000_000
+    )
 
     def __init__(self, lines: TextIO, output: TextIO, *, interactive: bool | None = None, paste: float = 0.03) -> None:
         """`paste`: lines that come within so many seconds are one message. Only looked at when interactive."""
@@ -107,7 +116,9 @@ class ConsolePlatform:
     async def send(self, to: Address, message: OutboundMessage, *, key: str) -> MessageRef:
         """Begin a new answer. Raises `RecipientGone` when the output is closed."""
         self._unanswered = False
-        self._show(key, message)
+        # A terminal shows no files, only that there are some.
+        named = [f"[{one_line(clean(file.name)) or 'file'}]" for file in message.files]
+        self._show(key, replace(message, text="\n".join(part for part in (message.text, *named) if part)))
         return MessageRef(to, key)
 
     async def edit(self, ref: MessageRef, message: OutboundMessage) -> MessageRef:

@@ -14,11 +14,12 @@ from zoneinfo import ZoneInfo
 from pydantic import SecretStr
 
 from adapters.console import ConsolePlatform
+from adapters.discord.desk.commands import DESCRIBED
 from adapters.discord.platform import DiscordPlatform
 from adapters.telegram.platform import TelegramPlatform
 from adapters.telegram.webhook import Webhook
 from adapters.web.platform import WebPlatform
-from bot.chat import Bookmarks, ChatPlatform, Receive
+from bot.chat import Bookmarks, ChatPlatform, Receive, Shelf
 from bot.control import Control
 from bot.engine.engine import Engine
 from bot.engine.limits import EngineLimits, Lateness
@@ -45,19 +46,18 @@ from bot.storage.lock import locked
 from bot.storage.messages import Messages
 from bot.storage.outbox import Outbox
 from bot.storage.policies import PolicyVersions
+from bot.storage.shelf import StoredShelf
 from bot.storage.turns import Turns
 
 log = logging.getLogger(__name__)
 
 Announce = Callable[[str], None]
 
-_CUSTOMER_COMMANDS = {command: f"command_{command}" for command in ("start", "new", "stop", "help")}
+_CUSTOMER_COMMANDS = {command: f"command_{command}" for command in ("start", "new", "stop", "human", "help")}
 _STAFF_COMMANDS = {
-    "ask": "command_ask",
-    "question": "command_ask_question",
-    "new": "command_new",
-    "stop": "command_stop",
-    "help": "command_help",
+    **{command: f"command_{command}" for command in ("ask", "new", "stop", "help")},
+    **{"question": "command_ask_question"},
+    **{name: f"command_desk_{name}" for name in DESCRIBED},
 }
 GRACE = 8.0
 """Seconds that running answers have to end when the program is told to."""
@@ -80,6 +80,8 @@ class Shop:
     outbox: Outbox
     bookmarks: Callable[[str], Bookmarks]
     """Those of the platform with this name."""
+    shelf: Callable[[str], Shelf]
+    """Where the door of this name keeps files that it hands out itself."""
     policies: LivePolicies
     model: ChatModel
     failpoint: Failpoint | None = None
@@ -257,6 +259,7 @@ async def _opened(settings: Settings, failpoint: Failpoint | None) -> AsyncItera
                 turns=Turns(database),
                 outbox=Outbox(database),
                 bookmarks=partial(StoredBookmarks, database),
+                shelf=partial(StoredShelf, database),
                 policies=policies,
                 model=model,
                 failpoint=failpoint,
@@ -301,6 +304,9 @@ def platforms_of(shop: Shop, readiness: Readiness) -> list[ChatPlatform]:
                 may_link=shop.policies.may_link,
                 sentence=shop.policies.sentence,
                 bookmarks=shop.bookmarks("discord"),
+                tickets_channel_id=settings.discord_tickets_channel_id,
+                alerts_channel_id=settings.discord_alerts_channel_id,
+                desk_journal=shop.bookmarks("discord-desk"),
             )
         )
     webhook = telegram.webhook_route() if telegram else None
@@ -316,6 +322,7 @@ def platforms_of(shop: Shop, readiness: Readiness) -> list[ChatPlatform]:
                 extra_routes=[webhook] if webhook else [],
                 shop_name=lambda: shop.policies.sentence("shop_name"),
                 link_hosts=shop.policies.linked_hosts,
+                shelf=shop.shelf("web"),
             )
         )
     elif webhook:
@@ -340,6 +347,7 @@ def telegram_of(shop: Shop) -> TelegramPlatform | None:
         calls_per_second=settings.telegram_calls_per_second,
         drafts=settings.telegram_stream == "draft",
         may_link=shop.policies.may_link,
+        person_button=lambda: shop.policies.sentence("person_button"),
         webhook=Webhook(url, _secret(settings.telegram_webhook_secret)) if url else None,
     )
 

@@ -4,7 +4,7 @@ Everything that passes between a platform and the engine is one of the frozen va
 object of a platform's library: that is what lets a reply be finished after a crash, by another process.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
@@ -217,6 +217,36 @@ class Bookmarks(Protocol):
 
     async def keep(self, marks: Mapping[str, str | None]) -> None:
         """Keep these marks in place of their earlier ones, all or none; None: the place is forgotten."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Shelved:
+    """A file that a door hands out itself. Who knows `token` can ask for it; `size` is in bytes."""
+
+    token: str
+    name: str
+    media_type: str
+    size: int
+
+
+class Shelf(Protocol):
+    """Where a door keeps files that went out, when its platform keeps none. All methods raise `StorageError`."""
+
+    async def put(self, chat_id: str, key: str, files: Sequence[File]) -> tuple[Shelved, ...]:
+        """Keep the files of the message with this key; the same again changes nothing."""
+        ...
+
+    async def of(self, chat_id: str) -> Mapping[str, tuple[Shelved, ...]]:
+        """Message → its files, of a whole conversation."""
+        ...
+
+    async def take(self, chat_id: str, token: str) -> File | None:
+        """The file, if it is one of this conversation."""
+        ...
+
+    async def clear(self, chat_id: str, key: str) -> None:
+        """The message is gone, and its files are."""
         ...
 
 

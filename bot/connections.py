@@ -122,6 +122,7 @@ async def _check_discord(settings: Settings) -> CheckResult:
         gateway_url=settings.discord_gateway_url,
         staff_role_id=settings.discord_staff_role_id,
         tickets_channel_id=settings.discord_tickets_channel_id,
+        alerts_channel_id=settings.discord_alerts_channel_id,
     )
 
 

@@ -85,6 +85,8 @@ class PostMessage:
     is_plain: bool = False
     reply_to: str | None = None
     """The id of an earlier message of the post."""
+    offers: tuple[ActionKind, ...] = ()
+    """Buttons under it, five at most."""
 
 
 @dataclass(frozen=True, slots=True)

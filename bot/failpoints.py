@@ -57,8 +57,11 @@ STEPS = (
 """Pairs are just before and just behind a call. `growing` and `whole`: whether the message is to grow on; `write`:
 inside the transaction, with all of it done."""
 
-DESK_STEPS = ("delete", "deleted")
-"""Only where staff work are messages taken away."""
+DESK_STEPS = (
+    *("delete", "deleted"),
+    *(f"{moment}:StoredShelf.{name}" for name in ("put", "clear") for moment in ("write", "committed")),
+)
+"""Only where staff work are messages taken away, and files sent."""
 
 
 class Failpoint:

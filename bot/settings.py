@@ -59,6 +59,7 @@ class Settings(BaseSettings):
     discord_api_url: str | None = None
     discord_gateway_url: str | None = None
     discord_tickets_channel_id: int | None = Field(default=None, gt=0)
+    discord_alerts_channel_id: int | None = Field(default=None, gt=0)
     discord_staff_role_id: int | None = Field(default=None, gt=0)
 
     anthropic_api_key: Keys = ()

@@ -9,6 +9,7 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from adapters.discord.client import redirect
+from adapters.discord.desk.check import wrong_desk
 from adapters.discord.failures import CALL_ERRORS, MISSING_INTENT, PORTAL, platform_error
 from adapters.discord.invite import invite_url
 from bot.checks import CheckResult, State
@@ -25,9 +26,10 @@ async def check_discord(
     gateway_url: str | None = None,
     staff_role_id: int | None = None,
     tickets_channel_id: int | None = None,
+    alerts_channel_id: int | None = None,
     timeout: float = 15.0,
 ) -> CheckResult:
-    """Log in, look at intents, servers, the staff's role and the forum, and greet the gateway.
+    """Log in, look at intents, servers, the staff's role, the desk's forum and channel, and greet the gateway.
 
     `timeout` is in seconds, for each step. Like the door this redirects discord.py for the whole process.
     """
@@ -44,7 +46,9 @@ async def check_discord(
             return wrong
         try:
             async with asyncio.timeout(timeout):
-                wrong = await _wrong_desk(client, guilds, staff_role_id, tickets_channel_id)
+                wrong = await _wrong_staff(client, guilds, staff_role_id)
+                if wrong is None or wrong.state == "warning":
+                    wrong = await wrong_desk(client, tickets_channel_id, alerts_channel_id) or wrong
         except CALL_ERRORS as exc:
             return _unreachable(exc, timeout)
         if (gateway := await _wrong_gateway(timeout)) is not None:
@@ -67,43 +71,27 @@ def _wrong_account(client: discord.Client, guilds: Sequence[discord.Guild]) -> C
     return None
 
 
-async def _wrong_desk(
-    client: discord.Client, guilds: Sequence[discord.Guild], staff_role_id: int | None, channel_id: int | None
+async def _wrong_staff(
+    client: discord.Client, guilds: Sequence[discord.Guild], staff_role_id: int | None
 ) -> CheckResult | None:
     if staff_role_id is None:
-        result = _no_role(client, guilds)
-        if result is not None:
-            return result
-    elif not any(guild.get_role(staff_role_id) for guild in guilds):
-        return CheckResult(
-            NAME,
-            "failed",
-            f"No server of the bot has the role {staff_role_id}.",
-            "Set DISCORD_STAFF_ROLE_ID to the id of the staff's role (Server Settings, Roles, ⋯, Copy Role ID).",
-        )
-    return await _wrong_forum(client, channel_id) if channel_id is not None else None
+        return _no_role(client, guilds)
+    if any(guild.get_role(staff_role_id) for guild in guilds):
+        return None
+    return CheckResult(
+        NAME,
+        "failed",
+        f"No server of the bot has the role {staff_role_id}.",
+        "Set DISCORD_STAFF_ROLE_ID to the id of the staff's role (Server Settings, Roles, ⋯, Copy Role ID).",
+    )
 
 
-def _no_role(client: discord.Client, guilds: Sequence[discord.Guild]) -> CheckResult | None:
+def _no_role(client: discord.Client, guilds: Sequence[discord.Guild]) -> CheckResult:
     fix = "Set DISCORD_STAFF_ROLE_ID to the id of the staff's role (Server Settings, Roles, ⋯, Copy Role ID)."
     if len(guilds) > 1:
         words = f"The bot is in {len(guilds)} servers and no staff role is set, so it answers nobody."
         return CheckResult(NAME, "failed", words, fix)
     return CheckResult(NAME, "warning", f"No staff role is set: only administrators are answered. {_as(client)}", fix)
-
-
-async def _wrong_forum(client: discord.Client, channel_id: int) -> CheckResult | None:
-    fix = "Set DISCORD_TICKETS_CHANNEL_ID to the id of a forum (right click on it, Copy Channel ID)."
-    try:
-        channel = await client.fetch_channel(channel_id)
-    except discord.NotFound:
-        return CheckResult(NAME, "failed", f"There is no channel {channel_id}.", fix)
-    except discord.Forbidden:
-        fix = "Give the bot View Channel in the channel's settings, under Permissions."
-        return CheckResult(NAME, "failed", f"The bot cannot see the channel {channel_id}.", fix)
-    if not isinstance(channel, discord.ForumChannel):
-        return CheckResult(NAME, "failed", f"The channel {channel_id} is no forum.", fix)
-    return None
 
 
 async def _wrong_gateway(timeout: float) -> CheckResult | None:

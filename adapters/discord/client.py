@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol
 
 import discord
@@ -10,7 +10,8 @@ import yarl
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
-from adapters.discord.commands import Descriptions, build_tree
+from adapters.discord.commands import Descriptions, Extend, build_tree
+from adapters.discord.desk.buttons import DeskButton, DeskPicker, Presses
 from adapters.discord.failures import CALL_ERRORS
 from bot.chat import Command
 from bot.errors import Unavailable
@@ -39,6 +40,10 @@ class Listener(Protocol):
 
     def hear(self, client: discord.Client, message: discord.Message, *, edited: bool) -> None: ...
 
+    def lose(self, client: discord.Client, channel_id: int, message_ids: Collection[int]) -> None:
+        """Messages were deleted."""
+        ...
+
     async def take(self, interaction: discord.Interaction, command: Command | None, text: str) -> None: ...
 
 
@@ -58,7 +63,8 @@ def redirect(api_url: str | None, gateway_url: str | None) -> None:
 class DeskClient(discord.Client):
     """A client that tells `listener` what people do, and calls `on_online` each time it is connected anew.
 
-    `reidentify_after` are the seconds before a lost session is opened anew: Discord allows one in five.
+    `desk` takes what is pressed in the staff's posts, `extend` adds its commands. `reidentify_after` are the
+    seconds before a lost session is opened anew: Discord allows one in five.
     """
 
     def __init__(
@@ -68,6 +74,8 @@ class DeskClient(discord.Client):
         on_online: Callable[[], None],
         descriptions: Mapping[str, Mapping[str, str]],
         reidentify_after: float,
+        desk: Presses | None = None,
+        extend: Extend | None = None,
     ) -> None:
         intents = discord.Intents.none()
         intents.guilds = intents.guild_messages = intents.dm_messages = intents.message_content = True
@@ -86,10 +94,14 @@ class DeskClient(discord.Client):
         self._offline = asyncio.Event()
         self._offline.set()
         self._descriptions = descriptions
-        self.tree = build_tree(self, descriptions, listener.take)
+        self.desk = desk
+        """Where the buttons of the desk lead."""
+        self.tree = build_tree(self, descriptions, listener.take, extend)
 
     async def setup_hook(self) -> None:
         """Register the commands; without them the bot still answers to its name."""
+        if self.desk is not None:
+            self.add_dynamic_items(DeskButton, DeskPicker)
         await self.tree.set_translator(Descriptions(self._descriptions))
         try:
             async with asyncio.timeout(_SYNC_TIMEOUT):
@@ -136,6 +148,17 @@ class DeskClient(discord.Client):
         # Discord also "updates" a message to add a link preview; only an edit by its author has a time.
         if payload.message.edited_at is not None:
             self._listener.hear(self, payload.message, edited=True)
+
+    async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
+        self._listener.lose(self, payload.channel_id, (payload.message_id,))
+
+    async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
+        self._listener.lose(self, payload.channel_id, payload.message_ids)
+
+    async def on_interaction(self, interaction: discord.Interaction) -> None:
+        # What a form says is read here and not by the object that showed it, which may be of an earlier process.
+        if self.desk is not None and interaction.type is discord.InteractionType.modal_submit:
+            await self.desk.submitted(interaction)
 
     def _came_back(self) -> None:
         self._offline.clear()

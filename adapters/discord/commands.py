@@ -11,6 +11,9 @@ from bot.chat import Command
 Handle = Callable[[discord.Interaction, Command | None, str], Awaitable[None]]
 """Takes a slash command: the interaction, the command (None: a question), and the question."""
 
+Extend = Callable[[app_commands.CommandTree, Callable[[str], locale_str]], None]
+"""Adds more commands; is given what describes them by a key."""
+
 _MAX_QUESTION = 2000
 
 
@@ -20,7 +23,10 @@ def language_of(locale: discord.Locale) -> str:
 
 
 def build_tree(
-    client: discord.Client, descriptions: Mapping[str, Mapping[str, str]], handle: Handle
+    client: discord.Client,
+    descriptions: Mapping[str, Mapping[str, str]],
+    handle: Handle,
+    extend: Extend | None = None,
 ) -> app_commands.CommandTree:
     """The commands for servers and direct messages.
 
@@ -54,6 +60,8 @@ def build_tree(
     async def help_(interaction: discord.Interaction) -> None:
         await handle(interaction, "help", "")
 
+    if extend is not None:
+        extend(tree, words)
     return tree
 
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+import re
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from datetime import UTC, datetime
 from functools import partial
 
 import discord
@@ -11,10 +13,23 @@ from adapters.discord.calls import Calls
 from adapters.discord.client import NO_MENTIONS
 from adapters.discord.commands import language_of
 from adapters.discord.deliveries import Deliveries, deliver
+from adapters.discord.desk.said import Said
 from adapters.discord.heard import Heard
 from adapters.discord.missed import Missed
+from adapters.discord.newest import Newest
 from adapters.discord.places import Places
-from adapters.discord.reading import DIRECT, NAME, address_of, is_addressed, is_words, place_of, read_message
+from adapters.discord.reading import (
+    DIRECT,
+    NAME,
+    address_of,
+    gone_from_post,
+    is_addressed,
+    is_words,
+    place_of,
+    post_address,
+    read_in_post,
+    read_message,
+)
 from adapters.discord.slash import SlashAnswers, slash_id
 from adapters.discord.staff import Staff
 from bot.chat import Address, Command, InboundMessage, Receive, UnreadableUpdate
@@ -28,7 +43,8 @@ Sentence = Callable[[str, str | None], str]
 
 
 class Incoming:
-    """Takes the events of one connection and hands those that are for the bot to `receive`."""
+    """Takes the events of one connection and hands those that are for the bot to `receive`. In the posts of the
+    forum `forum_id` that is all that staff write. `slow_calls` are those that nobody waits for an answer by."""
 
     def __init__(
         self,
@@ -43,6 +59,9 @@ class Incoming:
         pauses: Sequence[float],
         stop_patience: float,
         capacity: int,
+        slow_calls: Calls,
+        said: Said,
+        forum_id: int | None = None,
     ) -> None:
         self._receive = receive
         self._staff = staff
@@ -53,9 +72,19 @@ class Incoming:
         self._sentence = sentence
         self._pauses = pauses
         self._stop_patience = stop_patience
+        self._slow_calls = slow_calls
+        self._said = said
+        self._forum_id = forum_id
+        self._posts: Newest[int, None] = Newest(5000)
         self._deliveries = Deliveries(capacity=capacity, on_room=lambda: self._missed.there_is_room())
         self._missed = Missed(
-            self._hand_on_missed, places=places, deliveries=self._deliveries, calls=calls, pauses=pauses
+            self._hand_on_missed,
+            places=places,
+            deliveries=self._deliveries,
+            calls=slow_calls,
+            pauses=pauses,
+            is_post=self._is_post,
+            compare=self._find_deletions,
         )
 
     async def close(self) -> None:
@@ -75,7 +104,7 @@ class Incoming:
         me = client.user
         if me is None:
             return
-        known = edited and self._heard.knows(message.id)
+        known = self._is_post(message.channel) or (edited and self._heard.knows(message.id))
         if not (is_words(message) and (known or is_addressed(message, me))):
             self._missed.passes(message)
             return
@@ -89,10 +118,45 @@ class Incoming:
             else:
                 self._missed.falls_behind(client, message)
 
-    async def _hand_on_missed(self, client: discord.Client, message: discord.Message) -> None:
+    def lose(self, client: discord.Client, channel_id: int, message_ids: Collection[int]) -> None:
+        """Messages were deleted. In a post that concerns the customer; who wrote them is not said."""
+        channel = client.get_channel(channel_id)
+        if channel_id not in self._posts and (channel is None or not self._is_post(channel)):
+            return
+        for message_id in sorted(message_ids):
+            if not self._deliveries.add(channel_id, partial(self._hand_on_deletion, channel_id, message_id)):
+                log.error("The deletion of message %s is not taken: too many wait already", message_id)
+
+    async def _find_deletions(self, channel_id: int, there: Sequence[int], oldest: int) -> None:
+        for message_id in self._said.missing(channel_id, there, since=oldest):
+            await self._hand_on_deletion(channel_id, message_id)
+
+    async def _hand_on_deletion(self, channel_id: int, message_id: int) -> None:
+        async def late() -> None:
+            log.warning("The deletion of message %s waits", message_id)
+
+        gone = gone_from_post(message_id, channel_id, datetime.now(UTC))
+        if await deliver(self._receive, gone, self._pauses, late=late):
+            await self._said.forget(channel_id, message_id)
+
+    def _is_post(self, channel: object) -> bool:
+        """Whether this is a post of the desk. One that is closed is only known if something was heard in it."""
+        if self._forum_id is None:
+            return False
+        if isinstance(channel, discord.Thread) and channel.parent_id == self._forum_id:
+            self._posts[channel.id] = None
+            return True
+        return getattr(channel, "id", 0) in self._posts
+
+    def _is_for_customer(self, message: discord.Message, me: discord.ClientUser) -> bool:
+        """Whether this is written in a post to its customer. Who names the bot there asks it, as everywhere else."""
+        names = re.search(rf"<@!?{me.id}>", message.content) is not None
+        return self._is_post(message.channel) and not names
+
+    async def _hand_on_missed(self, client: discord.Client, message: discord.Message, *, edited: bool = False) -> None:
         me = client.user
-        if me is not None and is_words(message) and is_addressed(message, me):
-            await self._hand_on(client, message, me, edited=False)
+        if me is not None and is_words(message) and (self._is_post(message.channel) or is_addressed(message, me)):
+            await self._hand_on(client, message, me, edited=edited)
 
     async def _hand_on(
         self, client: discord.Client, message: discord.Message, me: discord.ClientUser, *, edited: bool
@@ -103,17 +167,19 @@ class Incoming:
             self._missed.is_done(message)
             return
         await self._is_begun(message.channel, message.id)
-        before, taken = self._heard.note(message), False
+        before, taken, in_post = self._heard.note(message), False, self._is_for_customer(message, me)
         told: list[discord.Message] = []
         try:
             taken = await deliver(
                 self._receive,
-                _read(message, me, edited=edited),
+                _read(message, me, edited=edited, in_post=in_post),
                 self._pauses,
                 late=lambda: self._tell_writer(message, told),
             )
         finally:
             if taken:
+                if in_post:
+                    await self._said.note(message.channel.id, message.id)
                 self._missed.is_done(message)
             else:
                 self._heard.forget(message, before)
@@ -155,7 +221,9 @@ class Incoming:
         return await self._ask_discord(client, message.author.id)
 
     async def _ask_discord(self, client: discord.Client, user_id: int) -> bool:
-        return await self._calls.make(self._staff.is_user(client, user_id), f"user {user_id}")
+        if (known := self._staff.known(user_id)) is not None:
+            return known
+        return await self._slow_calls.make(self._staff.is_user(client, user_id), f"user {user_id}")
 
     async def take(self, interaction: discord.Interaction, command: Command | None, text: str) -> None:
         """A slash command was used: answer within the three seconds that Discord gives, then hand it on."""
@@ -163,8 +231,9 @@ class Incoming:
         channel = interaction.channel
         if not await self._admit(interaction, language) or channel is None:
             return
-        address = address_of(channel)
-        reply_to = await self._defer(interaction, address, ephemeral=command == "stop")
+        # Whoever asks the bot in a post asks for himself; only this is for the customer.
+        address = post_address(channel.id) if command == "reply" else address_of(channel)
+        reply_to = await self._defer(interaction, address, ephemeral=command in ("stop", "reply"))
         message = _command_message(interaction, address, command, text, reply_to)
 
         async def not_taken() -> None:
@@ -240,9 +309,11 @@ class Incoming:
             log.warning("Command %s could not be answered: %s", interaction.id, exc)
 
 
-def _read(message: discord.Message, me: discord.ClientUser, *, edited: bool) -> InboundMessage | UnreadableUpdate:
+def _read(
+    message: discord.Message, me: discord.ClientUser, *, edited: bool, in_post: bool
+) -> InboundMessage | UnreadableUpdate:
     try:
-        return read_message(message, me, edited=edited)
+        return (read_in_post if in_post else read_message)(message, me, edited=edited)
     except (AttributeError, KeyError, TypeError, ValueError) as exc:
         return UnreadableUpdate(NAME, str(message.id), repr(message), f"{type(exc).__name__}: {exc}")
 

@@ -47,6 +47,11 @@ def to_discord(text: str, may_link: Callable[[str], bool] = lambda url: True) ->
     return _escaped(text.strip()) if is_blank(shown) and not is_blank(text) else shown
 
 
+def plain(text: str) -> str:
+    """A text that was typed by somebody who knows no Markdown, or should not use any: shown as it stands."""
+    return _escaped(text, lambda url: False)
+
+
 class _Writer:
     """Goes through a parser's events once, and writes Discord's Markdown."""
 

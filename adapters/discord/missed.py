@@ -3,14 +3,16 @@
 A session that is resumed needs none of this: Discord sends what it missed. Three things are not found: a
 slash command, which must be answered within seconds; what somebody writes in private who was never heard
 there before, since Discord lists no direct conversations; and a closed thread in which nothing was heard before,
-opened and closed again while nobody listened. An edit of a message that was stored before is not looked for.
+opened and closed again while nobody listened. Edits and deletions of messages that were stored before are
+looked for in the posts of the staff's desk only.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Protocol, TypeVar
 
 import discord
 from discord.abc import Messageable
@@ -23,8 +25,17 @@ from bot.errors import PlatformError, RateLimited, RecipientGone
 
 log = logging.getLogger(__name__)
 
-HandOn = Callable[[discord.Client, discord.Message], Awaitable[None]]
-"""Does with a message from the history what is done with one that comes in."""
+Place = TypeVar("Place", bound=discord.abc.Snowflake)
+
+
+class HandOn(Protocol):
+    """Does with a message from the history what is done with one that comes in, or was `edited`."""
+
+    async def __call__(self, client: discord.Client, message: discord.Message, *, edited: bool = False) -> None: ...
+
+
+Compare = Callable[[int, Sequence[int], int], Awaitable[None]]
+"""Is given the messages of a post that are still there, of those from an oldest one on."""
 
 OLDEST = timedelta(hours=24)
 """What is older is not read back; Telegram keeps what was missed for as long."""
@@ -33,6 +44,8 @@ MOST_MESSAGES = 1000
 _PAGE = 100
 _MOST_CHANNELS = 200
 _MOST_DIRECT = 100
+_MOST_POSTS = 50
+_LOOKED_AT = 50
 _MOST_CLOSED_THREADS = 20
 _AT_ONCE = 3
 _LONGEST_PAUSE = 30.0
@@ -54,6 +67,8 @@ class Missed:
         deliveries: Deliveries,
         calls: Calls,
         pauses: Sequence[float],
+        is_post: Callable[[object], bool],
+        compare: Compare,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._hand_on = hand_on
@@ -61,6 +76,8 @@ class Missed:
         self._deliveries = deliveries
         self._calls = calls
         self._pauses = pauses
+        self._is_post = is_post
+        self._compare = compare
         self._now = now
         self._few = asyncio.Semaphore(_AT_ONCE)
         self._looked_at: set[int] = set()
@@ -86,6 +103,7 @@ class Missed:
         if self._places.mark(_server(guild)) is not None:
             behind = [one for one in channels if newest[one] > (self._mark(one, guild) or 0) and _is_visible(one)]
             behind.sort(key=newest.__getitem__, reverse=True)
+            behind += self._posts_to_look_at([one for one in channels if one not in behind], newest)
             if len(behind) > _MOST_CHANNELS:
                 log.warning("Server %s: only %s of %s channels are read back", guild.id, _MOST_CHANNELS, len(behind))
             for channel in behind[:_MOST_CHANNELS]:
@@ -99,6 +117,13 @@ class Missed:
             self._not_found_out.discard(place)
             self._asked.discard(_id(place))
             self._ask(client, place)
+
+    def _posts_to_look_at(self, channels: Sequence[Place], newest: Mapping[Place, int]) -> list[Place]:
+        """Posts without a new message, in which an earlier one may have been edited."""
+        since = discord.utils.time_snowflake(self._now() - OLDEST)
+        posts = [one for one in channels if newest[one] > since and self._is_post(one)]
+        posts = [one for one in posts if self._places.mark(place_of(one)) is not None]
+        return sorted(posts, key=newest.__getitem__, reverse=True)[:_MOST_POSTS]
 
     def all_are_here(self, client: discord.Client) -> None:
         """All servers have been told of: what is in none of their lists may be a thread that was closed meanwhile."""
@@ -210,6 +235,8 @@ class Missed:
             return
         oldest = discord.utils.time_snowflake(self._now() - OLDEST)
         after = max(after, self._places.mark(place) or 0, oldest)
+        if self._is_post(channel):
+            await self._look_behind(client, channel, after)
         last = getattr(channel, "last_message_id", None) or 0
         for _ in range(MOST_MESSAGES // _PAGE):
             page = await self._calls.make(_page(channel, after), where)
@@ -221,6 +248,20 @@ class Missed:
                 self._read_to(place, last)  # it may have been deleted
                 return
         log.warning("Channel %s: only the first %s messages that were missed are read", _id(place), MOST_MESSAGES)
+
+    async def _look_behind(self, client: discord.Client, channel: Messageable, before: int) -> None:
+        """The newest messages up to this one: some may have been changed or deleted meanwhile."""
+
+        async def page() -> list[discord.Message]:
+            return [message async for message in channel.history(limit=_LOOKED_AT, before=discord.Object(before + 1))]
+
+        there = await self._calls.make(page(), "a post of the desk")
+        since = self._now() - OLDEST
+        for message in reversed(there):
+            if message.edited_at is not None and message.edited_at > since:
+                await self._hand_on(client, message, edited=True)
+        oldest = there[-1].id if len(there) == _LOOKED_AT else 0
+        await self._compare(getattr(channel, "id", 0), [message.id for message in there], oldest)
 
     def _read_to(self, place: str, message_id: int) -> None:
         if _id(place) not in self._not_taken and self._places.mark(place) is not None:

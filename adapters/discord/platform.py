@@ -1,23 +1,30 @@
 """The Discord platform: what staff write comes in, and the bot's answers go out and grow."""
 
 import asyncio
-import hashlib
+import io
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import lru_cache, partial
 
 import discord
 from discord.http import Route
 
+from adapters.discord.budget import Budget
 from adapters.discord.calls import Calls
 from adapters.discord.client import NO_MENTIONS, DeskClient, redirect
+from adapters.discord.desk.actions import Actions
+from adapters.discord.desk.commands import add_commands
+from adapters.discord.desk.desk import DiscordDesk
+from adapters.discord.desk.names import file_of
+from adapters.discord.desk.said import Said
 from adapters.discord.failures import CALL_ERRORS, platform_error
 from adapters.discord.files import Files
 from adapters.discord.heard import Heard
 from adapters.discord.incoming import Incoming, Sentence
 from adapters.discord.invite import invite_url
+from adapters.discord.keys import nonce_of
 from adapters.discord.markdown import to_discord
 from adapters.discord.places import Places
 from adapters.discord.reading import NAME, channel_id_of, is_direct
@@ -27,6 +34,7 @@ from bot.chat import (
     Address,
     Attachment,
     Bookmarks,
+    File,
     MessageLimits,
     MessageRef,
     OutboundMessage,
@@ -37,6 +45,7 @@ from bot.errors import MessageGone, MessageRefused, PlatformError, RecipientGone
 
 log = logging.getLogger(__name__)
 
+MOST_FILES, LARGEST_FILE = 10, 10 * 1024 * 1024
 LIMITS = MessageLimits(
     # Discord allows 2,000; how it counts is not documented, so there is room for a surprise.
     max_units=1900,
@@ -45,12 +54,17 @@ LIMITS = MessageLimits(
     min_interval=1.27,
     chat_calls_per_second=0.78,
     chat_burst=4,
-    # The account has 50 in each second of the clock, whatever it left in the one before; the library makes calls, too.
-    calls_per_second=36.0,
-    calls_burst=12,
+    # The account has 50 in each second of the clock, whatever it left in the one before; `BESIDE` has a part of them.
+    calls_per_second=31.0,
+    calls_burst=8,
     calls_in_flight=32,
     typing_interval=8.0,
+    files=MOST_FILES,
+    file_bytes=LARGEST_FILE,
 )
+BESIDE, BESIDE_AT_ONCE = 8.0, 2
+"""Calls a second, and in one moment, that are no answers: of the desk, about who somebody is, for what was missed."""
+_DESK_LINKS = "https://discord.com/channels/"
 _LAST_WRITE = 2.0
 _SUPPRESS_EMBEDS = 1 << 2
 _MAY_NOT_REPLY = 160002
@@ -68,7 +82,8 @@ class DiscordPlatform:
     `run` gives up, `pauses` before a message that was not taken is handed on again, `stop_patience` for an
     answer that nothing was there to be stopped, `bookmark_pause` before it is stored in `bookmarks` how far
     was read (without them a restart does not know what it missed). Of the messages that come in, `capacity`
-    wait in memory; the rest waits on Discord.
+    wait in memory; the rest waits on Discord. With a forum in `tickets_channel_id` there is a `desk` in it, whose
+    alerts go to `alerts_channel_id`; `desk_journal` keeps what was begun there over a crash.
     """
 
     def __init__(
@@ -90,6 +105,9 @@ class DiscordPlatform:
         bookmarks: Bookmarks | None = None,
         bookmark_pause: float = 10.0,
         capacity: int = 1000,
+        tickets_channel_id: int | None = None,
+        alerts_channel_id: int | None = None,
+        desk_journal: Bookmarks | None = None,
     ) -> None:
         self._token = token
         self._api_url = api_url
@@ -106,10 +124,32 @@ class DiscordPlatform:
         self._places = Places(bookmarks, pause=bookmark_pause)
         self._capacity = capacity
         self._calls = Calls(timeout=call_timeout)
+        budget = Budget(rate=BESIDE, burst=BESIDE_AT_ONCE)
+        self._slow_calls = Calls(timeout=call_timeout, budget=budget)
         # `measure` and the call behind it look at the same text: it is converted once.
         self._formatted = lru_cache(maxsize=128)(partial(to_discord, may_link=may_link))
         self._client: DeskClient | None = None
         self._files: Files | None = None
+        self._tickets_channel_id = tickets_channel_id
+        self._said = Said(desk_journal)
+        self.desk: DiscordDesk | None = None
+        """The staff's desk, where there is a forum for it."""
+        if tickets_channel_id is not None:
+            self.desk = DiscordDesk(
+                tickets_channel_id,
+                alerts_channel_id=alerts_channel_id,
+                staff_role_id=staff_role_id,
+                token=token,
+                connected=self._connected,
+                calls=Calls(timeout=call_timeout, warns=False),
+                slow_calls=Calls(timeout=call_timeout, budget=budget, warns=False),
+                budget=budget,
+                slash=self._slash,
+                formatted=partial(to_discord, may_link=lambda url: url.startswith(_DESK_LINKS) or may_link(url)),
+                sentence=sentence,
+                journal=desk_journal,
+                call_timeout=call_timeout,
+            )
 
     @property
     def name(self) -> str:
@@ -130,6 +170,7 @@ class DiscordPlatform:
         it can not be, and at the start, all places are read from where they were left (see `Missed`)."""
         redirect(self._api_url, self._gateway_url)
         await self._places.load()
+        await self._said.load()
         incoming = Incoming(
             receive,
             staff=self._staff,
@@ -141,15 +182,21 @@ class DiscordPlatform:
             pauses=self._pauses,
             stop_patience=self._stop_patience,
             capacity=self._capacity,
+            slow_calls=self._slow_calls,
+            said=self._said,
+            forum_id=self._tickets_channel_id,
         )
+        actions = self._actions()
         client = DeskClient(
             incoming,
             on_online=lambda: ready(self._connected_as(client)),
             descriptions=self._descriptions,
             reidentify_after=self._reidentify_after,
+            desk=actions,
+            extend=(lambda tree, words: add_commands(tree, actions, words, incoming.take)) if actions else None,
         )
         try:
-            async with client, Files(api_url=self._api_url) as files:
+            async with client, Files(api_url=self._api_url) as files, self.desk or nullcontext():
                 self._client, self._files = client, files
                 await self._serve(client)
         finally:
@@ -158,6 +205,13 @@ class DiscordPlatform:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LAST_WRITE):
                     await self._places.write()
+
+    def _actions(self) -> Actions | None:
+        if self.desk is None:
+            return None
+        return Actions(
+            self.desk, staff=self._staff, calls=self._calls, sentence=self._sentence, formatted=self._formatted
+        )
 
     def _connected_as(self, client: DeskClient) -> str:
         words = f"as @{client.user.name if client.user else '?'}"
@@ -196,11 +250,11 @@ class DiscordPlatform:
         """See `ChatPlatform.send`. A nonce made of `key` lets Discord show a repeated send only once."""
         text = self._formatted(message.text)
         try:
-            sent = await self._answer_slash(to, text, message.reply_to)
+            sent = None if message.files else await self._answer_slash(to, text, message.reply_to)
         except MessageGone:
             sent = None
         if sent is None:
-            sent = await self._post(to, text, message.reply_to, key)
+            sent = await self._post(to, text, message, key)
         for interaction in self._slash.overtaken(to, message.reply_to):
             await self._take_back(interaction)
         return MessageRef(to, sent)
@@ -259,24 +313,28 @@ class DiscordPlatform:
         data = await self._calls.make(self._connected().http.request(route, json=body), _place(at))
         return str(data["id"])
 
-    async def _post(self, to: Address, text: str, reply_to: str | None, key: str) -> str:
+    async def _post(self, to: Address, text: str, message: OutboundMessage, key: str) -> str:
+        if len(message.files) > MOST_FILES or any(len(file.data) > LARGEST_FILE for file in message.files):
+            raise MessageRefused(f"Discord takes {MOST_FILES} files of {LARGEST_FILE} bytes with one message.")
+        reply_to = message.reply_to
         original = int(reply_to) if reply_to is not None and reply_to.isdecimal() else None
         try:
-            return await self._post_once(to, text, original, key)
+            return await self._post_once(to, text, original, key, message.files)
         except MessageRefused as exc:
             # An answer that may not hang on the question is better than none.
             if original is None or _code(exc) != _MAY_NOT_REPLY:
                 raise
-            return await self._post_once(to, text, None, key)
+            return await self._post_once(to, text, None, key, message.files)
 
-    async def _post_once(self, to: Address, text: str, original: int | None, key: str) -> str:
+    async def _post_once(self, to: Address, text: str, original: int | None, key: str, files: Sequence[File]) -> str:
         channel = self._channel(to)
         reference = None
         if original is not None:
             reference = discord.MessageReference(message_id=original, channel_id=channel.id, fail_if_not_exists=False)
         send = channel.send(
-            text,
-            nonce=_nonce(key),
+            text or None,
+            nonce=nonce_of(key),
+            files=[discord.File(io.BytesIO(file.data), file_of(file.name)) for file in files],
             reference=reference,  # type: ignore[arg-type]
             mention_author=False,
             suppress_embeds=True,
@@ -318,11 +376,6 @@ async def _type(channel: discord.PartialMessageable) -> None:
 def _code(exc: PlatformError) -> int:
     """Discord's own code for the failure; 0: none."""
     return exc.__cause__.code if isinstance(exc.__cause__, discord.HTTPException) else 0
-
-
-def _nonce(key: str) -> str:
-    """The same for the same key; Discord takes 25 characters."""
-    return hashlib.blake2b(key.encode(), digest_size=12).hexdigest()
 
 
 def _place(at: Address) -> str:

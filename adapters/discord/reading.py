@@ -1,6 +1,7 @@
 """A message on Discord as an `InboundMessage`: pure translation, no call."""
 
 import re
+from datetime import UTC, datetime
 
 import discord
 
@@ -10,6 +11,8 @@ from bot.text import clean, is_blank, one_line
 NAME = "discord"
 DIRECT = "dm:"
 """What the name of a direct conversation begins with; that of any other place is a number."""
+POST = "post:"
+"""What the name of a post of the desk begins with."""
 _TOKEN = re.compile(
     r"<(?:(?P<kind>@!?|@&|#)(?P<id>\d{15,22})"
     r"|a?:(?P<emoji>\w{2,32}):\d{15,22}"
@@ -40,7 +43,17 @@ def is_direct(address: Address) -> bool:
 
 def channel_id_of(address: Address) -> int:
     """The id of the channel, thread or direct conversation that calls are made to."""
-    return int(address.chat_id.removeprefix(DIRECT))
+    return int(address.chat_id.removeprefix(DIRECT).removeprefix(POST))
+
+
+def post_address(thread_id: int) -> Address:
+    """Where a post of the desk is: marked, so that it is known as one by its address alone."""
+    return Address(NAME, f"{POST}{thread_id}")
+
+
+def is_post(address: Address) -> bool:
+    """Whether this is a post of the desk."""
+    return address.platform == NAME and address.chat_id.startswith(POST)
 
 
 def is_words(message: discord.Message) -> bool:
@@ -84,8 +97,65 @@ def read_message(message: discord.Message, me: discord.ClientUser, *, edited: bo
         command=command,
         edited=edited,
         quoted=quoted,
+        hangs_on=_hangs_on(message),
         reply_to=None if is_direct(address) else str(message.id),
     )
+
+
+def read_in_post(message: discord.Message, me: discord.ClientUser, *, edited: bool = False) -> InboundMessage:
+    """What one of the staff wrote in a post of the desk: words for a customer on any platform, so nothing in them
+    is a command, and nothing is left that only Discord understands."""
+    texts = [message.content, *(snapshot.content for snapshot in message.message_snapshots)]
+    words = [_portable(_readable(text, message, me)) for text in texts]
+    return InboundMessage(
+        message_id=str(message.id),
+        address=post_address(message.channel.id),
+        sender_id=str(message.author.id),
+        sender_name=one_line(clean(message.author.display_name)),
+        text=clean("\n\n".join(text for text in words if text)).strip(),
+        sent_at=(message.edited_at if edited else None) or message.created_at,
+        attachments=_attachments(message),
+        role="staff",
+        edited=edited,
+        quoted=_quoted(message, me) if _hangs_on(message) else "",
+        hangs_on=_hangs_on(message),
+    )
+
+
+def gone_from_post(message_id: int, thread_id: int, at: datetime) -> InboundMessage:
+    """A message in a post was deleted; Discord does not say whose it was."""
+    return InboundMessage(
+        message_id=str(message_id),
+        address=post_address(thread_id),
+        sender_id="",
+        sender_name="",
+        text="",
+        sent_at=at,
+        role="staff",
+        deleted=True,
+    )
+
+
+def _hangs_on(message: discord.Message) -> str | None:
+    """What it replies to; a message that is forwarded hangs on nothing here."""
+    if message.reference is None or message.type is not discord.MessageType.reply:
+        return None
+    return str(message.reference.message_id) if message.reference.message_id else None
+
+
+def _portable(text: str) -> str:
+    """Discord's own marks as others write them: small print and spoilers are words like any, times are readable."""
+    text = re.sub(r"(?m)^-# ", "", text)
+    text = re.sub(r"\|\|(.+?)\|\|", r"\1", text, flags=re.DOTALL)
+    text = re.sub(r"(?<!_)__(?!_)(.+?)(?<!_)__(?!_)", r"**\1**", text, flags=re.DOTALL)
+    return re.sub(r"<t:(-?\d{1,12})(?::[tTdDfFR])?>", _moment, text)
+
+
+def _moment(found: re.Match[str]) -> str:
+    try:
+        return f"{datetime.fromtimestamp(int(found[1]), UTC):%Y-%m-%d %H:%M} UTC"
+    except (ValueError, OverflowError, OSError):
+        return found[0]
 
 
 def _readable(content: str, message: discord.Message, me: discord.ClientUser) -> str:
@@ -126,6 +196,7 @@ def _quoted(message: discord.Message, me: discord.ClientUser) -> str:
 
 
 def _attachments(message: discord.Message) -> tuple[Attachment, ...]:
+    hosted = [*message.attachments, *(one for snapshot in message.message_snapshots for one in snapshot.attachments)]
     files = [
         Attachment(
             kind=_kind(attachment, voice=message.flags.voice),
@@ -134,7 +205,7 @@ def _attachments(message: discord.Message) -> tuple[Attachment, ...]:
             name=one_line(clean(attachment.filename)),
             size=attachment.size,
         )
-        for attachment in message.attachments
+        for attachment in hosted
     ]
     stickers = [
         Attachment(kind="sticker", source_id=sticker.url, name=one_line(clean(sticker.name)))

@@ -44,6 +44,11 @@ class Staff:
         """Whether nobody can be staff as things are set."""
         return self._role_id is None and len(client.guilds) != 1
 
+    def known(self, user_id: int) -> bool | None:
+        """What was found out of somebody not long ago; None: Discord must be asked."""
+        found = self._known.get(user_id)
+        return found[0] if found is not None and found[1] > self._clock() else None
+
     async def is_user(self, client: discord.Client, user_id: int) -> bool:
         """Whether somebody who writes in private is staff in a server of the bot.
 

@@ -12,7 +12,7 @@ from adapters.telegram.inbound import Me
 from adapters.telegram.markdown import Formatted
 
 POLL_SECONDS = 30
-WANTED = ("message", "edited_message")
+WANTED = ("message", "edited_message", "callback_query")
 """The kinds of update that are for us. The others are not even sent."""
 STOP_PRESSED = "stopped_message_generation"
 """One more, when drafts are used: their Stop button, https://core.telegram.org/bots/api-changelog (10.3)."""
@@ -46,11 +46,19 @@ class Api(Bot):
         result = await self._post("getUpdates", wanted)
         return result if isinstance(result, list) else []
 
-    async def show(self, chat_id: str, body: Formatted, *, thread_id: str | None, reply_to: str | None) -> str:
-        """Sends a text; the id of the new message."""
+    async def show(
+        self,
+        chat_id: str,
+        body: Formatted,
+        *,
+        thread_id: str | None,
+        reply_to: str | None,
+        keyboard: str | None = None,
+    ) -> str:
+        """Sends a text, with buttons under it; the id of the new message."""
         reply = {"message_id": int(reply_to), "allow_sending_without_reply": True} if is_number(reply_to) else None
         thread = thread_id if is_number(thread_id) else None
-        more = {"message_thread_id": thread, "reply_parameters": reply and json.dumps(reply)}
+        more = {"message_thread_id": thread, "reply_parameters": reply and json.dumps(reply), "reply_markup": keyboard}
         answer = await self.ask("sendMessage", {"chat_id": chat_id, **_text(body), **more})
         return str(answer.get("message_id"))
 
@@ -59,12 +67,33 @@ class Api(Bot):
     ) -> None:
         """Shows a text that is no message yet, with a Stop button if `can_stop`."""
         more = {"message_thread_id": thread_id if is_number(thread_id) else None, "can_stop": can_stop or None}
-        text = {"text": body.text, "entities": _entities(body.spans)}
+        text = {"text": body.text, "entities": entities_of(body.spans)}
         await self._post("sendMessageDraft", {"chat_id": chat_id, "draft_id": draft_id, **text, **more})
 
-    async def replace(self, chat_id: str, message_id: str, body: Formatted) -> None:
-        """Edits a text."""
-        await self._post("editMessageText", {"chat_id": chat_id, "message_id": message_id, **_text(body)})
+    async def replace(self, chat_id: str, message_id: str, body: Formatted, *, keyboard: str | None = None) -> None:
+        """Edits a text; buttons that are not given again go."""
+        more = {"chat_id": chat_id, "message_id": message_id, "reply_markup": keyboard}
+        await self._post("editMessageText", {**_text(body), **more})
+
+    async def replace_caption(self, chat_id: str, message_id: str, body: Formatted) -> None:
+        """Edits the words under a file."""
+        words = {"caption": body.text, "caption_entities": entities_of(body.spans)}
+        await self._post("editMessageCaption", {"chat_id": chat_id, "message_id": message_id, **words})
+
+    async def show_album(self, params: Mapping[str, Any]) -> str:
+        """Sends several files as one; the id of the first of the new messages."""
+        answer = await self._post("sendMediaGroup", dict(params))
+        if not isinstance(answer, list) or not answer or not isinstance(answer[0], dict):
+            raise NotTheBotApi("the answer to sendMediaGroup is no list of messages")
+        return str(answer[0].get("message_id"))
+
+    async def end_press(self, query_id: str) -> None:
+        """Tells that a press of a button was taken."""
+        await self._post("answerCallbackQuery", {"callback_query_id": query_id})
+
+    async def remove_keyboard(self, chat_id: str, message_id: str) -> None:
+        """Takes the buttons under a message away."""
+        await self._post("editMessageReplyMarkup", {"chat_id": chat_id, "message_id": message_id})
 
     async def remove(self, chat_id: str, message_id: str) -> None:
         """Deletes a message."""
@@ -77,10 +106,11 @@ def is_number(value: str | None) -> TypeGuard[str]:
 
 
 def _text(body: Formatted) -> Mapping[str, Any]:
-    return {"text": body.text, "entities": _entities(body.spans), "link_preview_options": _NO_PREVIEW}
+    return {"text": body.text, "entities": entities_of(body.spans), "link_preview_options": _NO_PREVIEW}
 
 
-def _entities(spans: tuple[Span, ...]) -> str | None:
+def entities_of(spans: tuple[Span, ...]) -> str | None:
+    """Formatting, as Telegram takes it."""
     entities = []
     for span in spans:
         entity: dict[str, Any] = {"type": span.kind, "offset": span.start, "length": span.end - span.start}

@@ -67,6 +67,11 @@ def is_unchanged(exc: TelegramError) -> bool:
     return isinstance(exc, BadRequest) and "message is not modified" in exc.message.casefold()
 
 
+def has_no_text(exc: TelegramError) -> bool:
+    """Whether an edit failed because the message is a file, whose words are a caption."""
+    return isinstance(exc, BadRequest) and "there is no text in the message to edit" in exc.message.casefold()
+
+
 def is_deleted(exc: TelegramError) -> bool:
     """Whether a deletion failed only because the message is gone already."""
     return isinstance(exc, BadRequest) and "message to delete not found" in exc.message.casefold()

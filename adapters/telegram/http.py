@@ -3,6 +3,7 @@
 The token is a part of every address, so no error that leaves this module holds an address or a cause.
 """
 
+import io
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -82,7 +83,7 @@ class AiohttpRequest(BaseRequest):
         connect_timeout: Any = BaseRequest.DEFAULT_NONE,
         pool_timeout: Any = BaseRequest.DEFAULT_NONE,
     ) -> tuple[int, bytes]:
-        body = urlencode(request_data.json_parameters).encode() if request_data else b""
+        body = _body(request_data)
         seconds = self._read_timeout if read_timeout is BaseRequest.DEFAULT_NONE else read_timeout
         async with self._response(url, method, body, seconds) as response:
             payload = await response.read()
@@ -121,7 +122,7 @@ class AiohttpRequest(BaseRequest):
 
     @asynccontextmanager
     async def _response(
-        self, url: str, method: str, body: bytes, read_timeout: float | None
+        self, url: str, method: str, body: bytes | aiohttp.FormData, read_timeout: float | None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         timeout = aiohttp.ClientTimeout(
             total=None if read_timeout is None else 3 * read_timeout + self._connect_timeout,
@@ -131,7 +132,7 @@ class AiohttpRequest(BaseRequest):
         )
         try:
             async with self._opened().request(
-                method, url, data=body or None, headers=_HEADERS, timeout=timeout, allow_redirects=False
+                method, url, data=body or None, headers=_headers(body), timeout=timeout, allow_redirects=False
             ) as response:
                 yield response
         except (aiohttp.ClientError, OSError, *_PROXY_ERRORS) as exc:
@@ -171,6 +172,26 @@ def proxy_fault(url: str | None) -> str | None:
 
 
 _PROXY_ERRORS = (aiohttp_socks.ProxyError, aiohttp_socks.ProxyConnectionError, aiohttp_socks.ProxyTimeoutError)
+
+
+def _body(request_data: RequestData | None) -> bytes | aiohttp.FormData:
+    if request_data is None:
+        return b""
+    if not request_data.contains_files:
+        return urlencode(request_data.json_parameters).encode()
+    form = aiohttp.FormData(quote_fields=False)
+    for name, value in request_data.json_parameters.items():
+        form.add_field(name, value)
+    for name, (filename, data, media_type) in request_data.multipart_data.items():
+        # As a stream: of bytes aiohttp warns, since large ones would be written at once.
+        stream = io.BytesIO(data) if isinstance(data, bytes) else data
+        form.add_field(name, stream, filename=filename.replace('"', "'"), content_type=media_type)
+    return form
+
+
+def _headers(body: bytes | aiohttp.FormData) -> dict[str, str]:
+    # The boundary of the parts is only known to the form itself.
+    return _HEADERS if isinstance(body, bytes) else {"User-Agent": _HEADERS["User-Agent"]}
 
 
 def _seconds_in(payload: bytes) -> float:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, get_args
+from typing import Any
 
 import regex
 
@@ -39,7 +39,9 @@ _KINDS: Mapping[str, tuple[AttachmentKind, str]] = MappingProxyType(
 )
 _FILES = frozenset({"photo", "animation", "document", *_KINDS})
 _OTHERS = ("venue", "location", "contact", "poll", "dice", "story", "game", "paid_media", "checklist")
-_COMMANDS: frozenset[str] = frozenset(get_args(Command))
+_COMMANDS: Mapping[str, Command] = MappingProxyType(
+    {"start": "start", "new": "new", "stop": "stop", "help": "help", "human": "human"}
+)
 _COMMAND = regex.compile(r"/([A-Za-z0-9_]{1,64})(?:@([A-Za-z0-9_]{1,64}))?(?=\s|$)")
 
 
@@ -78,7 +80,7 @@ def inbound(update: Json, me: Me, *, platform: str, addressed: bool = False) -> 
     words = _words(message, me, in_group=in_group, addressed=addressed)
     if words is None or (edited and words.command is not None):
         return None
-    return _built(message, words, found, edited=edited, in_group=in_group, platform=platform)
+    return _built(message, words, found, me, edited=edited, in_group=in_group, platform=platform)
 
 
 def stop_pressed(pressed: Mapping[str, Any], update_id: int, *, at: datetime, platform: str) -> InboundMessage | None:
@@ -127,20 +129,13 @@ def _words(message: Json, me: Me, *, in_group: bool, addressed: bool) -> _Words 
             return None
         rest = said[match.end() :].strip()
         if word.casefold() in _COMMANDS:
-            return _Words(clean(rest), _command(word.casefold()))
+            return _Words(clean(rest), _COMMANDS[word.casefold()])
         return _Words(clean(f"/{word} {rest}".strip() if to else said))
     if in_group:
         kind = "entities" if message.get("text") is not None else "caption_entities"
         said, mentioned = _without_mention(said, parts(message, kind), me)
         addressed = addressed or mentioned
     return _Words(clean(said)) if addressed else None
-
-
-def _command(word: str) -> Command | None:
-    match word:
-        case "start" | "new" | "stop" | "help":
-            return word
-    return None
 
 
 def _replies_to(message: Json, me: Me) -> bool:
@@ -170,7 +165,7 @@ def _without_mention(said: str, entities: Sequence[Json], me: Me) -> tuple[str, 
 
 
 def _built(
-    message: Json, words: _Words, found: Attachment | None, *, edited: bool, in_group: bool, platform: str
+    message: Json, words: _Words, found: Attachment | None, me: Me, *, edited: bool, in_group: bool, platform: str
 ) -> InboundMessage:
     chat_id, message_id = must_number(must_part(message, "chat"), "id"), must_number(message, "message_id")
     sender = must_part(message, "from")
@@ -191,9 +186,20 @@ def _built(
         edited=edited,
         quoted=_quoted(message),
         album_id=text(message, "media_group_id"),
+        hangs_on=_hangs_on(message, chat_id, me),
         reply_to=str(message_id) if in_group else None,
         language=one_line(clean(language), 16) if language else None,
     )
+
+
+def _hangs_on(message: Json, chat_id: int, me: Me) -> str | None:
+    """What it replies to, by the name that it has with us: ours as they were sent, others' as they came in."""
+    earlier = part(message, "reply_to_message")
+    if earlier is None or earlier.get("forum_topic_created") is not None:
+        return None
+    number_of, sender = must_number(earlier, "message_id"), part(earlier, "from")
+    is_ours = sender is not None and sender.get("id") == me.user_id
+    return str(number_of) if is_ours else f"{chat_id}:{number_of}"
 
 
 def _full_name(person: Json) -> str:

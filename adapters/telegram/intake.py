@@ -11,6 +11,7 @@ from adapters.telegram.albums import Albums
 from adapters.telegram.api import STOP_PRESSED, WANTED
 from adapters.telegram.fields import Malformed
 from adapters.telegram.inbound import Me, inbound, stop_pressed
+from adapters.telegram.presses import PRESSED, pressed
 from bot.chat import InboundMessage, Receive, UnreadableUpdate
 from bot.errors import StorageError
 
@@ -32,7 +33,7 @@ Sleep = Callable[[float], Awaitable[None]]
 
 
 class Intake:
-    """What a raw update goes through on its way to `receive`."""
+    """What a raw update goes through on its way to `receive`. `stored` is told of each that is there for good."""
 
     def __init__(
         self,
@@ -42,8 +43,10 @@ class Intake:
         receive: Receive,
         sleep: Sleep = asyncio.sleep,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        stored: Callable[[object], None] = lambda raw: None,
     ) -> None:
         self._me = me
+        self._stored = stored
         self._platform = platform
         self._receive = receive
         self._sleep = sleep
@@ -69,6 +72,8 @@ class Intake:
             return self._essence(raw, _reason(exc))
 
     def _inbound(self, raw: Mapping[str, Any]) -> InboundMessage | None:
+        if isinstance(query := raw.get(PRESSED), Mapping):
+            return pressed(query, update_id(raw) or 0, at=self._now(), platform=self._platform)
         addressed = self._albums.include(raw.get("message") or raw.get("edited_message"))
         message = inbound(raw, self._me, platform=self._platform, addressed=addressed)
         if message is not None:
@@ -130,6 +135,7 @@ class Intake:
     async def _store(self, raw: object, item: Item) -> None:
         try:
             await self._receive(item)
+            self._stored(raw)
         except StorageError:
             raise
         # One message that trips over a fault of ours must not stop all those behind it.

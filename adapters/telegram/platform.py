@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 
@@ -15,14 +15,23 @@ from telegram.error import BadRequest, ChatMigrated, TelegramError
 from adapters.telegram.api import POLL_SECONDS, STOP_PRESSED, WANTED, Api, is_number
 from adapters.telegram.drafts import Drafts, draft_id_of, draft_in, draft_ref
 from adapters.telegram.entities import is_link
-from adapters.telegram.errors import WEBHOOK_TAKEN, as_platform_error, is_deleted, is_unchanged, is_unparsable
+from adapters.telegram.errors import (
+    WEBHOOK_TAKEN,
+    as_platform_error,
+    has_no_text,
+    is_deleted,
+    is_unchanged,
+    is_unparsable,
+)
 from adapters.telegram.http import AiohttpRequest, FloodWait, proxy_fault
 from adapters.telegram.inbound import Me
 from adapters.telegram.intake import Intake, Sleep, update_id
 from adapters.telegram.markdown import Formatted, formatted
+from adapters.telegram.presses import Presses, keyboard
 from adapters.telegram.rival import Rival
+from adapters.telegram.uploads import LARGEST_FILE, LONGEST_CAPTION, MOST_FILES, Uploads
 from adapters.telegram.webhook import Webhook, webhook_route
-from bot.chat import Address, Attachment, MessageLimits, MessageRef, OutboundMessage, Ready, Receive
+from bot.chat import Address, Attachment, File, MessageLimits, MessageRef, OutboundMessage, Ready, Receive
 from bot.errors import AccountRejected, MessageRefused, PlatformError, Unavailable
 from bot.text import is_blank
 
@@ -39,7 +48,8 @@ _WATCH_SECONDS = 60.0
 class TelegramPlatform:
     """One bot. `commands`: language code (`""`: everybody else's) → command → description. `may_link`:
     which addresses may become links; the words of the others stay. `drafts`: in private chats an answer grows
-    as a draft, where the server has them, and is sent as a message when it is complete.
+    as a draft, where the server has them, and is sent as a message when it is complete. `person_button`: what
+    stands on the button that asks for a person; without it there is none.
 
     It may be used (`send`, `edit` …) whether `run` is running or not; `close` ends its connections.
     """
@@ -55,6 +65,7 @@ class TelegramPlatform:
         webhook: Webhook | None = None,
         may_link: Callable[[str], bool] = is_link,
         drafts: bool = False,
+        person_button: Callable[[], str] | None = None,
         name: str = "telegram",
         sleep: Sleep = asyncio.sleep,
     ) -> None:
@@ -77,6 +88,9 @@ class TelegramPlatform:
             request=self._request,
             get_updates_request=self._poll_request,
         )
+        self._person_button = person_button
+        self._presses = Presses(self._bot)
+        self._uploads = Uploads(self._bot, sleep=sleep)
         self._drafts = Drafts(self._bot, wanted=drafts)
         self._kinds = (*WANTED, STOP_PRESSED) if drafts else WANTED
         self._intake: Intake | None = None
@@ -99,7 +113,9 @@ class TelegramPlatform:
         if self._proxy_fault:
             raise AccountRejected(f"TELEGRAM_PROXY_URL cannot be used: {self._proxy_fault}.")
         me = await self._connected()
-        self._intake = Intake(me=me, platform=self._name, receive=receive, sleep=self._sleep)
+        self._intake = Intake(
+            me=me, platform=self._name, receive=receive, sleep=self._sleep, stored=self._presses.taken
+        )
         registering = asyncio.create_task(self._register_commands())
         try:
             ready(f"as @{me.username}")
@@ -118,6 +134,7 @@ class TelegramPlatform:
 
     async def close(self) -> None:
         """End all connections. The object opens new ones if it is used again."""
+        await self._presses.close()
         await self._request.shutdown()
         await self._poll_request.shutdown()
 
@@ -134,10 +151,10 @@ class TelegramPlatform:
         return await self._send(to, message)
 
     async def _send(self, to: Address, message: OutboundMessage) -> MessageRef:
-        body, chat_id = self._body(message.text), self._moved.get(to.chat_id, to.chat_id)
+        body, chat_id = self._body(message.text, message.files), self._moved.get(to.chat_id, to.chat_id)
         for _ in range(3):
             try:
-                sent = await self._bot.show(chat_id, body, thread_id=to.thread_id, reply_to=message.reply_to)
+                sent = await self._show(chat_id, to.thread_id, body, message)
             except ChatMigrated as exc:
                 chat_id = self._moved[to.chat_id] = str(exc.new_chat_id)
             except TelegramError as exc:
@@ -145,6 +162,17 @@ class TelegramPlatform:
             else:
                 return MessageRef(replace(to, chat_id=chat_id), sent)
         raise MessageRefused("Telegram refuses the text with its formatting and without it.")
+
+    async def _show(self, chat_id: str, thread_id: str | None, body: Formatted, message: OutboundMessage) -> str:
+        if message.files:
+            return await self._uploads.send(
+                chat_id, body, message.files, thread_id=thread_id, reply_to=message.reply_to
+            )
+        button = self._keyboard(message)
+        return await self._bot.show(chat_id, body, thread_id=thread_id, reply_to=message.reply_to, keyboard=button)
+
+    def _keyboard(self, message: OutboundMessage) -> str | None:
+        return keyboard(self._person_button()) if message.offers_person and self._person_button else None
 
     async def _grow(self, to: Address, message: OutboundMessage, draft_id: int) -> MessageRef:
         """Show a draft; where the server refuses, the message itself, which is then edited."""
@@ -170,7 +198,7 @@ class TelegramPlatform:
         body = self._body(message.text)
         for _ in range(2):
             try:
-                await self._bot.replace(ref.address.chat_id, ref.message_id, body)
+                await self._replace(ref, body, message)
             except TelegramError as exc:
                 if is_unchanged(exc):
                     return ref
@@ -178,6 +206,15 @@ class TelegramPlatform:
             else:
                 return ref
         raise MessageRefused("Telegram refuses the text with its formatting and without it.")
+
+    async def _replace(self, ref: MessageRef, body: Formatted, message: OutboundMessage) -> None:
+        chat_id = ref.address.chat_id
+        try:
+            await self._bot.replace(chat_id, ref.message_id, body, keyboard=self._keyboard(message))
+        except TelegramError as exc:
+            if not has_no_text(exc) or body.units > LONGEST_CAPTION:
+                raise
+            await self._bot.replace_caption(chat_id, ref.message_id, body)
 
     async def delete(self, ref: MessageRef) -> None:
         """See `ChatPlatform.delete`. Telegram takes nothing away that is older than 48 hours:
@@ -291,9 +328,9 @@ class TelegramPlatform:
         except TelegramError as exc:
             log.warning("the menu of commands is not registered: %s", as_platform_error(exc))
 
-    def _body(self, text: str) -> Formatted:
+    def _body(self, text: str, files: Sequence[File] = ()) -> Formatted:
         body = self._formatted(text)
-        if is_blank(body.text):
+        if is_blank(body.text) and not files:
             raise MessageRefused("There is nothing to show in this text.")
         return body
 
@@ -321,6 +358,8 @@ def limits(calls_per_second: float) -> MessageLimits:
         calls_burst=max(1, int(0.94 * calls_per_second)),
         calls_in_flight=32,
         typing_interval=4.5,
+        files=MOST_FILES,
+        file_bytes=LARGEST_FILE,
         redelivers=True,
         doubles=True,
     )

@@ -6,15 +6,15 @@ numbers, never blocks a writer, and jumps over everything that was overtaken mea
 """
 
 import asyncio
-import json
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from bot.chat import PastMessage, Role, Source
+from adapters.web.events import Beside, as_event, beside_data
+from bot.chat import PastMessage, Role, Shelved, Source
 from bot.text import utf16_units
 
 PIECE = 4_096
@@ -25,8 +25,6 @@ KEPT = 24
 """Finished messages that a conversation keeps at hand; older ones are read from the transcript."""
 _STEPS = 4_096
 _DROPPED = 1_000
-_SOURCES = 5
-_SOURCE_TEXT = 3_000
 
 
 @dataclass(slots=True)
@@ -39,13 +37,20 @@ class Message:
     at: datetime
     growing: bool = False
     sources: tuple[Source, ...] = ()
+    files: tuple[Shelved, ...] = ()
+    offers: bool = False
+    """A button under it asks for a person."""
     epoch: int = 0
     """The change that last replaced the text instead of adding to it."""
     detail: int = 0
-    """The change that last touched `growing` or `sources`."""
+    """The change that last touched what is beside the text."""
     version: int = 0
     steps: list[tuple[int, int]] = field(default_factory=list)
     """(change, length of the text after it) since `epoch`."""
+
+    @property
+    def beside(self) -> "Beside":
+        return Beside(self.growing, self.sources, self.files, self.offers)
 
     def length_at(self, change: int) -> int | None:
         """How much of the present text was there at a change; None when it was another text."""
@@ -89,28 +94,33 @@ class Conversation:
         at: datetime,
         growing: bool = False,
         sources: Sequence[Source] = (),
+        files: Sequence[Shelved] | None = None,
+        offers: bool = False,
         asked: int | None = None,
     ) -> None:
         """Make a message show this. The same again changes nothing; one of before a start afresh stays gone.
 
-        `asked` is the change at which the question that this answers was here; None: not known.
+        `files` None: those that it has. `asked` is the change at which the question that this answers was here;
+        None: not known.
         """
         if asked is not None and asked < self.afresh:
             self._drop([key])
         if key in self.dropped:
             return
-        shown = tuple(sources)
         message = self.messages.get(key)
+        kept = message.files if message else ()
+        beside = Beside(growing, tuple(sources), kept if files is None else tuple(files), offers)
         if message is None:
             message = self.messages[key] = Message(key, role, "", at)
             message.epoch = message.detail = self._next(message)
-            message.text, message.growing, message.sources = text, growing, shown
+            message.text = text
+            message.growing, message.sources, message.files, message.offers = beside
             message.steps = [(message.epoch, len(text))]
             self.removed.pop(key, None)
-        elif message.text == text and (message.growing, message.sources) == (growing, shown):
+        elif message.text == text and message.beside == beside:
             return
         else:
-            self._change(message, text, growing, shown)
+            self._change(message, text, beside)
         self._trim()
         self._wake()
 
@@ -119,6 +129,13 @@ class Conversation:
         if key not in self.dropped:
             self._drop([key])
             self.withdraw(key)
+
+    def take_back_offers(self) -> None:
+        """Somebody asked for a person: no button needs to offer one."""
+        for message in list(self.messages.values()):
+            if message.offers:
+                self._change(message, message.text, message.beside._replace(offers=False))
+        self._wake()
 
     def withdraw(self, key: str) -> None:
         """Take a message away that turned out not to be stored."""
@@ -159,7 +176,7 @@ class Conversation:
         for oldest in list(self.dropped)[:-_DROPPED]:
             del self.dropped[oldest]
 
-    def _change(self, message: Message, text: str, growing: bool, sources: tuple[Source, ...]) -> None:
+    def _change(self, message: Message, text: str, beside: Beside) -> None:
         change = self._next(message)
         if not text.startswith(message.text):
             message.epoch = change
@@ -168,9 +185,10 @@ class Conversation:
             if len(message.steps) >= _STEPS:
                 del message.steps[: _STEPS // 2]
             message.steps.append((change, len(text)))
-        if (message.growing, message.sources) != (growing, sources):
+        if message.beside != beside:
             message.detail = change
-        message.text, message.growing, message.sources = text, growing, sources
+        message.text = text
+        message.growing, message.sources, message.files, message.offers = beside
 
     def _next(self, message: Message) -> int:
         self.last = message.version = next(self._numbers)
@@ -238,18 +256,20 @@ class Feed:
         """Of how many messages it knows how much was sent."""
         return len(self._cursors)
 
-    def open_with(self, past: Sequence[PastMessage], **extra: object) -> None:
-        """Begin a snapshot: the transcript as far as it is not live, then all that is live."""
-        conversation = self._conversation
+    def open_with(
+        self, past: Sequence[PastMessage], files: Mapping[str, tuple[Shelved, ...]] | None = None, **extra: object
+    ) -> None:
+        """Begin a snapshot: the transcript as far as it is not live, then all that is live. `files`: message → its."""
+        conversation, kept = self._conversation, files or {}
         self._past = OrderedDict(
-            (item.key, Message(item.key, item.role, item.text, item.at, sources=item.sources))
-            for item in past
-            if item.key not in conversation.messages and item.key not in conversation.dropped
+            (one.key, Message(one.key, one.role, one.text, one.at, False, one.sources, kept.get(one.key, ())))
+            for one in past
+            if one.key not in conversation.messages and one.key not in conversation.dropped
         )
         self._cursors.clear()
         self._told = conversation.last
         self._cleared = conversation.cleared
-        self._snapshot = _event("snapshot", extra)
+        self._snapshot = as_event("snapshot", extra)
 
     def take(self) -> bytes:
         """What to send next: whole events, about `CHUNK` bytes; empty when all is sent.
@@ -265,7 +285,7 @@ class Feed:
             elif out:
                 out[-1] = event + out[-1]
             else:
-                out.append(event + _event("upto", {}))
+                out.append(event + as_event("upto", {}))
             size += len(event)
             if size >= CHUNK // 2:
                 break
@@ -290,7 +310,7 @@ class Feed:
             self._cleared = conversation.cleared
             self._cursors.clear()
             self._past.clear()
-            yield _event("clear", {})
+            yield as_event("clear", {})
         while self._past:
             key, message = next(iter(self._past.items()))
             yield from self._missing(message)
@@ -299,7 +319,7 @@ class Feed:
         if told < conversation.last or self.opening:
             for key, change in list(conversation.removed.items()):
                 if change > told:
-                    yield _event("remove", {"key": self._key_of(key)})
+                    yield as_event("remove", {"key": self._key_of(key)})
             for message in list(conversation.messages.values()):
                 if message.version > told or self.opening:
                     yield from self._missing(message)
@@ -308,11 +328,11 @@ class Feed:
             mark = f"id: {self._boot}-{conversation.last}\n"
             if self.opening:
                 self.opening, self._snapshot = False, None
-                mark += _event("shown", {})
+                mark += as_event("shown", {})
             yield mark
         if self._typing != conversation.typing:
             self._typing = conversation.typing
-            yield _event("typing", {})
+            yield as_event("typing", {})
 
     def _missing(self, message: Message) -> Iterator[str]:
         cursor = self._cursors.get(message.key)
@@ -329,18 +349,17 @@ class Feed:
                 "at": int(message.at.timestamp() * 1000),
                 "growing": message.growing or not whole,
                 "cut": not whole,
-                "sources": _sources(message.sources) if whole else [],
             }
-            yield _event("message", data)
+            yield as_event("message", data | beside_data(message.beside if whole else Beside()))
         while cursor.sent < len(message.text):
             piece = message.text[cursor.sent : cursor.sent + PIECE]
             start = cursor.units
             cursor.sent += len(piece)
             cursor.units += utf16_units(piece)
-            yield _event("append", {"key": key, "at": start, "text": piece, "cut": cursor.sent < len(message.text)})
+            yield as_event("append", {"key": key, "at": start, "text": piece, "cut": cursor.sent < len(message.text)})
         if cursor.detail != message.detail:
             cursor.detail = message.detail
-            yield _event("settle", {"key": key, "growing": message.growing, "sources": _sources(message.sources)})
+            yield as_event("settle", {"key": key, "growing": message.growing} | beside_data(message.beside))
 
     def _let_go(self) -> None:
         """What the conversation has let go of comes back, if it does, as a message of its own."""
@@ -361,15 +380,3 @@ class Feed:
                 units = utf16_units(message.text[:length])
                 detail = message.detail if message.detail <= told else -1
                 self._cursors[message.key] = _Cursor(message.epoch, length, units, detail)
-
-
-def _sources(sources: Sequence[Source]) -> list[dict[str, str | None]]:
-    return [
-        {"title": source.title, "heading": source.heading, "text": source.text[:_SOURCE_TEXT], "url": source.url}
-        for source in sources[:_SOURCES]
-    ]
-
-
-def _event(kind: str, data: object) -> str:
-    """One Server-Sent Event; JSON keeps its data on one line."""
-    return f"event: {kind}\ndata: {json.dumps(data, ensure_ascii=False, separators=(',', ':'))}\n\n"

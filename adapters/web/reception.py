@@ -9,7 +9,7 @@ from adapters.web.conversation import Feed
 from adapters.web.conversations import Conversations
 from adapters.web.intake import Posted, Refused, spend
 from adapters.web.visitors import Visitor
-from bot.chat import Address, Command, InboundMessage, Receive, Transcript
+from bot.chat import Address, Command, InboundMessage, Receive, Shelf, Transcript
 from bot.errors import StorageError
 
 log = logging.getLogger(__name__)
@@ -22,12 +22,19 @@ class Reception:
     """`receive` is set while the door is open; without it nothing is taken in."""
 
     def __init__(
-        self, *, platform: str, transcript: Transcript, clock: Callable[[], float], now: Callable[[], datetime]
+        self,
+        *,
+        platform: str,
+        transcript: Transcript,
+        shelf: Shelf,
+        clock: Callable[[], float],
+        now: Callable[[], datetime],
     ) -> None:
         self.receive: Receive | None = None
         self.conversations = Conversations(clock=clock)
         self._platform = platform
         self._transcript = transcript
+        self._shelf = shelf
         self._clock = clock
         self._now = now
         self._boot = secrets.token_hex(4)
@@ -49,6 +56,14 @@ class Reception:
             if is_new and not stored:
                 conversation.withdraw(message.message_id)
         conversation.show(message.message_id, "customer", message.text, at=message.sent_at)
+
+    async def ask_person(self, visitor: Visitor, posted: Posted) -> None:
+        """Store that the visitor wants a person, and offer none any more."""
+        message = self._inbound(visitor, posted, "human")
+        conversation = self.conversations.get(visitor.chat_id)
+        spend(conversation, self._clock())
+        await self._store(message)
+        conversation.take_back_offers()
 
     async def start_afresh(self, visitor: Visitor, posted: Posted) -> None:
         """Empty the page in every tab, and store that this was asked for."""
@@ -97,7 +112,8 @@ class Reception:
         while past is None or read_at != conversation.cleared:
             read_at = conversation.cleared
             past = () if conversation.clearing else await self._transcript(Address(self._platform, visitor.chat_id))
-        feed.open_with(past, visitor=visitor.tag)
+        files = await self._shelf.of(visitor.chat_id) if past else {}
+        feed.open_with(past, files, visitor=visitor.tag)
 
     def asked_at(self, reply_to: str | None) -> int | None:
         """The change at which the message that `reply_to` names was here; None: in another process."""

@@ -13,8 +13,10 @@ from adapters.web.intake import Posted, Refused, read_post
 from adapters.web.page import Page, SecurityHeaders
 from adapters.web.reception import Reception
 from adapters.web.sentences import language_of, sentence
+from adapters.web.shelf import hand_out
 from adapters.web.stream import EventStream, Patience
 from adapters.web.visitors import Visitor, keep_cookie, visitor_of
+from bot.chat import Shelf
 
 Take = Callable[[Visitor, Posted], Awaitable[None]]
 
@@ -23,6 +25,7 @@ def build_app(
     reception: Reception,
     *,
     page: Page,
+    shelf: Shelf,
     readiness: Callable[[], Mapping[str, str]],
     extra_routes: Sequence[BaseRoute],
     patience: Patience,
@@ -37,6 +40,8 @@ def build_app(
             Route("/", partial(_index, page), methods=["GET"]),
             Route("/static/{name}", partial(_file, page), methods=["GET"]),
             Route("/api/messages", partial(_post, reception.take_message, with_text=True), methods=["POST"]),
+            Route("/api/human", partial(_post, reception.ask_person, with_text=False), methods=["POST"]),
+            Route("/files/{token}", partial(hand_out, shelf), methods=["GET"]),
             Route("/api/new", partial(_post, reception.start_afresh, with_text=False), methods=["POST"]),
             Route("/api/stop", partial(_post, reception.stop_answer, with_text=False), methods=["POST"]),
             Route("/api/events", partial(_events, reception, patience), methods=["GET"]),

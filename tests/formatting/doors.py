@@ -19,7 +19,7 @@ from adapters.telegram.platform import limits as telegram_limits
 from bot.chat import OutboundMessage
 from bot.links import LinkHosts
 from tests.formatting.discord_client import shown
-from tests.servers.discord.rest import content_of
+from tests.servers.discord.bodies import content_of
 from tests.servers.telegram.texts import checked
 
 HOSTS = LinkHosts.of(["shop.example", "nhamay.example"])

@@ -87,7 +87,7 @@ function paintRow(key) {
   if (!message) return;
   let row = rows.get(key);
   if (!row) {
-    row = new Row(words, linkHosts, (failed) => send(failed));
+    row = new Row(words, linkHosts, (failed) => send(failed), askPerson);
     rows.set(key, row);
     $("messages").append(row.node);
   }
@@ -132,7 +132,8 @@ function submit() {
   input.value = "";
   onInput();
   notice("");
-  send({ key: newId(), role: "customer", text, at: Date.now() });
+  if (text.toLowerCase() === "/human") askPerson();
+  else send({ key: newId(), role: "customer", text, at: Date.now() });
 }
 
 /** Show a message of the visitor's and post it, after those before it. */
@@ -196,6 +197,11 @@ async function stop() {
   if (!result.ok) notice(result.message || words.stopFailed);
   else hideTyping();
   paintSoon();
+}
+
+async function askPerson() {
+  const result = await post("api/human", { id: newId(), language });
+  if (!result.ok) notice(result.message || words.personFailed);
 }
 
 async function startAfresh() {

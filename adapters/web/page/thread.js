@@ -27,6 +27,8 @@ export class Thread {
     } else if (kind === "settle" && message) {
       message.growing = data.growing;
       message.sources = data.sources;
+      message.files = data.files;
+      message.offers = data.offers;
       this.tell("message", message);
     } else if (kind === "remove") {
       messages.delete(data.key);

@@ -3,22 +3,29 @@
 import { isLink, mayLink } from "./links.js";
 import { link, show } from "./markdown.js";
 
-/** A row for a message; `hosts`: where its links may lead; `onRetry`: the reader wants it sent again. */
+/** A row for a message; `hosts`: where its links may lead; `onRetry`: the reader wants it sent again; `onPerson`: he
+ * wants a person. */
 export class Row {
-  constructor(words, hosts, onRetry) {
+  constructor(words, hosts, onRetry, onPerson) {
     this.words = words;
     this.mayLink = (url) => mayLink(url, hosts);
     this.onRetry = onRetry;
+    this.onPerson = onPerson;
     this.node = document.createElement("div");
     this.name = part("p", "name");
     this.bubble = part("div", "bubble");
     this.text = part("div", "text");
     this.text.dir = "auto";
+    this.files = part("div", "files");
     this.sources = part("div", "sources");
+    this.offer = part("button", "offer");
+    this.offer.type = "button";
+    this.offer.hidden = true;
+    this.offer.addEventListener("click", () => this.onPerson());
     this.state = part("p", "state");
     this.bubble.append(this.text);
-    this.node.append(this.name, this.bubble, this.sources, this.state);
-    this.shownSources = "";
+    this.node.append(this.name, this.bubble, this.files, this.sources, this.offer, this.state);
+    this.shownSources = this.shownFiles = "";
   }
 
   /** Bring the nodes up to date. */
@@ -35,7 +42,17 @@ export class Row {
     this.bubble.hidden = !message.text.trim();
     this.bubble.title = message.at ? new Date(message.at).toLocaleString(document.documentElement.lang) : "";
     this.showSources(message.growing ? [] : message.sources ?? []);
+    this.showFiles(message.files ?? []);
+    this.offer.textContent = words.person;
+    this.offer.hidden = !message.offers || message.growing;
     this.showState(message);
+  }
+
+  showFiles(files) {
+    const shown = JSON.stringify(files);
+    if (shown === this.shownFiles) return;
+    this.shownFiles = shown;
+    this.files.replaceChildren(...files.map(buildFile));
   }
 
   showSources(sources) {
@@ -58,6 +75,34 @@ export class Row {
     }
     this.state.hidden = !message.state;
   }
+}
+
+/** A picture, a player, or a link that saves the file. The address is of this site, whatever the file is called. */
+function buildFile(file) {
+  const address = `files/${encodeURIComponent(file.token)}`;
+  const family = String(file.type).split("/")[0];
+  if (["audio", "video"].includes(family)) {
+    const player = part(family, "player");
+    player.controls = true;
+    player.preload = "metadata";
+    player.src = address;
+    return player;
+  }
+  const open = part("a", "file");
+  open.href = address;
+  open.target = "_blank";
+  open.rel = "noopener";
+  if (["image/jpeg", "image/png", "image/gif", "image/webp"].includes(file.type)) {
+    const picture = part("img", "picture");
+    picture.src = address;
+    picture.alt = file.name;
+    picture.loading = "lazy";
+    open.append(picture);
+  } else {
+    open.textContent = `📎 ${file.name || "file"}`;
+    open.download = file.name || "file";
+  }
+  return open;
 }
 
 function buildSource(source, words) {

@@ -1,10 +1,10 @@
 """The check of the connection tells each mistake apart and how to mend it."""
 
-import discord
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from adapters.discord.check import check_discord
+from adapters.discord.invite import PERMISSIONS
 from bot.checks import CheckResult
 from tests.servers.discord import DiscordServer
 
@@ -16,6 +16,7 @@ async def check(server: DiscordServer, **changes: object) -> CheckResult:
         "gateway_url": server.gateway_url,
         "staff_role_id": server.staff_role.id,
         "tickets_channel_id": server.forum.id,
+        "alerts_channel_id": server.general.id,
         "timeout": 2.0,
     }
     return await check_discord(**settings | changes)  # type: ignore[arg-type]
@@ -48,9 +49,10 @@ async def test_a_bot_that_nobody_invited() -> None:
         assert result.state == "failed"
         assert f"client_id={server.application_id}" in result.fix
         assert "applications.commands" in result.fix
-        wanted = ("view_channel", "send_messages", "send_messages_in_threads", "read_message_history")
-        permissions = discord.Permissions(**dict.fromkeys(wanted, True))
-        assert f"permissions={permissions.value}&" in f"{result.fix}&"
+        assert f"permissions={PERMISSIONS.value}&" in f"{result.fix}&"
+        for wanted in ("view_channel", "send_messages", "send_messages_in_threads", "manage_webhooks"):
+            assert getattr(PERMISSIONS, wanted)
+        assert not PERMISSIONS.administrator
 
 
 async def test_a_role_that_is_not_there(server: DiscordServer) -> None:

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from adapters.discord.platform import LIMITS
-from bot.chat import Address, Attachment, MessageRef, OutboundMessage
+from bot.chat import Address, Attachment, File, MessageRef, OutboundMessage
 from bot.errors import (
     AccountRejected,
     MessageGone,
@@ -45,6 +45,18 @@ async def test_a_message_is_taken_away_and_one_that_is_gone_is_no_error(desk: De
     await desk.door.delete(ref)
     assert desk.server.answers(desk.server.general) == []
     await desk.door.delete(ref)
+
+
+async def test_files_go_out_with_the_words_or_without(desk: Desk) -> None:
+    to, server = at(desk.server.general), desk.server
+    photo = File("ảnh.png", "image/png", b"\x89PNG")
+    await desk.door.send(to, OutboundMessage("đây ạ", files=(photo, photo)), key="1")
+    await desk.door.send(to, OutboundMessage("", files=(photo,)), key="2")
+    first, second = server.answers(server.general)
+    assert (first.content, len(first.attachments)) == ("đây ạ", 2)
+    assert (second.content, second.attachments[0]["filename"]) == ("", "anh.png")
+    with pytest.raises(MessageRefused):
+        await desk.door.send(to, OutboundMessage("", files=(photo,) * 11), key="3")
 
 
 async def test_nobody_is_ever_notified(desk: Desk) -> None:

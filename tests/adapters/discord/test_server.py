@@ -181,7 +181,8 @@ async def test_a_command_must_be_answered_in_three_seconds_and_once() -> None:
     now = 0.0
     async with DiscordServer(clock=lambda: now) as server, aiohttp.ClientSession() as session:
         caller = Caller(server, session)
-        command = {"name": "ask", "description": "Ask"}
+        option = {"type": 3, "name": "question", "description": "What to ask"}
+        command = {"name": "ask", "description": "Ask", "options": [option]}
         await caller.call("PUT", f"/applications/{server.application_id}/commands", [command])
         late, early = server.staff.ask(server.general, "a"), server.staff.ask(server.general, "b")
         callback = "/interactions/{0.id}/{0.token}/callback"

@@ -1,6 +1,11 @@
 """What the door is given by the root: descriptions of the commands, and sentences."""
 
+import tomllib
 from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+
+from adapters.discord.desk.commands import DESCRIBED
 
 Sentence = Callable[[str, str | None], str]
 """Gives the sentence of a key (those of `SENTENCES`) in a language such as `vi`; None: the shop's own."""
@@ -38,5 +43,22 @@ DESCRIPTIONS: Mapping[str, Mapping[str, str]] = {
 
 
 def builtin_sentence(key: str, language: str | None) -> str:
-    """The sentence as it stands in this file; English for a language that is not here."""
-    return SENTENCES.get(language or "en", SENTENCES["en"])[key]
+    """The sentence as it stands here, else in `prompts/`; English for a language that is not here."""
+    own = SENTENCES.get(language or "en", SENTENCES["en"])
+    return own[key] if key in own else prompts(language or "en")[key]
+
+
+@cache
+def prompts(language: str) -> Mapping[str, str]:
+    """The sentences of the sample shop."""
+    folder = Path(__file__).parents[3] / "prompts" / "sentences"
+    file = folder / f"{language}.toml"
+    return tomllib.loads((file if file.exists() else folder / "en.toml").read_text("utf-8"))
+
+
+def desk_descriptions() -> Mapping[str, Mapping[str, str]]:
+    """`DESCRIPTIONS` with the commands of the staff's desk."""
+    return {
+        language: {**words, **{name: prompts(language)[f"command_desk_{name}"] for name in DESCRIBED}}
+        for language, words in DESCRIPTIONS.items()
+    }

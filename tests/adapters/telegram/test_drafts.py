@@ -102,7 +102,7 @@ async def test_without_drafts_nothing_is_said_of_them(
         ref = await grow(platform, "Dạ")
     assert ref.lasts is None
     assert server.texts(7) == ["Dạ"]
-    assert server.account.allowed == frozenset({"message", "edited_message"})
+    assert server.account.allowed == frozenset({"message", "edited_message", "callback_query"})
 
 
 async def test_a_server_without_drafts_is_found_out_once_and_the_reply_goes_on_as_a_message(

@@ -56,7 +56,7 @@ class Thread:
                 message["text"] = _utf16_cut(message["text"], data["at"]) + data["text"]
                 message["cut"] = data["cut"]
             case "settle" if data["key"] in messages:
-                messages[data["key"]] |= {"growing": data["growing"], "sources": data["sources"]}
+                messages[data["key"]] |= {name: data[name] for name in ("growing", "sources", "files", "offers")}
             case "remove":
                 messages.pop(data["key"], None)
             case "clear":

@@ -1,32 +1,43 @@
-"""The routes of the loopback Discord that answer a slash command: the callback and its webhook."""
+"""The routes of the loopback Discord that answer commands, buttons, forms and completions: callback and webhook."""
+
+from typing import Any
 
 from aiohttp import web
 
-from tests.servers.discord.rest import BODY, allowed_mentions_of, apply_edit, content_of, no_content, number, reply
-from tests.servers.discord.state import ApiError, Interaction, State, invalid_form
-from tests.servers.discord.world import (
-    EPHEMERAL,
-    LOADING,
-    SLASH_RESPONSE,
-    SUPPRESS_EMBEDS,
-    Message,
-    Payload,
+from tests.servers.discord.bodies import Bodies
+from tests.servers.discord.components import modal_of
+from tests.servers.discord.messages import Message
+from tests.servers.discord.state import (
+    COMMAND,
+    COMPLETION,
+    COMPONENT,
+    MODAL,
+    ApiError,
+    Interaction,
+    State,
+    invalid_form,
 )
+from tests.servers.discord.wire import FILES, fields, no_content, number, reply, text_of
+from tests.servers.discord.world import EPHEMERAL, LOADING, SLASH_RESPONSE, SUPPRESS_EMBEDS, Payload
 
-MESSAGE, DEFERRED = 4, 5
+MESSAGE, DEFERRED, DEFERRED_UPDATE, UPDATE, CHOICES, FORM = 4, 5, 6, 7, 8, 9
+MOST_CHOICES = 25
 
 
 class Interactions:
     """`answer_within` and `lifetime` are seconds: the first answer, and how long the token is good."""
 
-    def __init__(self, state: State, *, application_id: int, answer_within: float, lifetime: float) -> None:
+    def __init__(
+        self, state: State, bodies: Bodies, *, application_id: int, answer_within: float, lifetime: float
+    ) -> None:
         self._state = state
+        self._bodies = bodies
         self._application_id = application_id
         self._answer_within = answer_within
         self._lifetime = lifetime
 
     def routes(self) -> list[web.RouteDef]:
-        webhook = "/webhooks/{application}/{token}"
+        webhook = f"/webhooks/{self._application_id}/{{token}}"
         return [
             web.post("/interactions/{interaction}/{token}/callback", self.callback),
             web.post(webhook, self.follow_up),
@@ -42,42 +53,67 @@ class Interactions:
             raise ApiError(404, 10062, "Unknown interaction")
         if interaction.acknowledged:
             raise ApiError(400, 40060, "Interaction has already been acknowledged.")
-        kind, data = request[BODY].get("type"), request[BODY].get("data") or {}
-        if kind not in (MESSAGE, DEFERRED):
-            raise invalid_form("type", "BASE_TYPE_CHOICES", "This test server knows types 4 and 5 for a command.")
-        content = content_of(data, required=True) if kind == MESSAGE else ""
-        flags = int(data.get("flags", 0)) & (EPHEMERAL | SUPPRESS_EMBEDS)
-        interaction.acknowledged = True
-        interaction.response = self._post(interaction, content, data, flags | (LOADING if kind == DEFERRED else 0))
-        return self._called_back(interaction, kind, "with_response" in request.query)
+        body = fields(request)
+        kind, data = body.get("type"), body.get("data") or {}
+        allowed = _answers_to(interaction)
+        if kind not in allowed or not isinstance(data, dict):
+            raise invalid_form("type", "BASE_TYPE_CHOICES", f"Value must be one of {allowed}.")
+        self._answer(interaction, kind, data, request)
+        interaction.acknowledged, interaction.answer = True, kind
+        self._state.notify()
+        return self._called_back(interaction, kind, request.query.get("with_response", "").lower() in ("1", "true"))
+
+    def _answer(self, interaction: Interaction, kind: int, data: Payload, request: web.Request) -> None:
+        if kind == CHOICES:
+            interaction.choices = _choices_of(data)
+        elif kind == FORM:
+            interaction.modal = modal_of(data)
+        elif kind == MESSAGE:
+            interaction.response = self._post(interaction, data, request)
+        elif kind == DEFERRED:
+            flags = int(data.get("flags", 0)) & (EPHEMERAL | SUPPRESS_EMBEDS)
+            interaction.response = self._show(interaction, {"content": "", "flags": flags | LOADING})
+        else:
+            interaction.response = interaction.source
+            if kind == UPDATE and interaction.source is not None:
+                self._bodies.edit(interaction.source, data, request[FILES])
 
     def _called_back(self, interaction: Interaction, kind: int, with_response: bool) -> web.Response:
-        if not with_response or interaction.response is None:
+        if not with_response:
             return no_content()
+        about: Payload = {"id": str(interaction.id), "type": interaction.kind}
+        resource: Payload = {"type": kind}
         message = interaction.response
-        about: Payload = {
-            "id": str(interaction.id),
-            "type": 2,
-            "response_message_id": str(message.id),
-            "response_message_loading": message.thinking,
-            "response_message_ephemeral": message.ephemeral,
-        }
-        return reply({"interaction": about, "resource": {"type": kind, "message": message.payload()}})
+        if message is not None:
+            about |= {
+                "response_message_id": str(message.id),
+                "response_message_loading": message.thinking,
+                "response_message_ephemeral": message.ephemeral,
+            }
+            resource["message"] = message.payload()
+        return reply({"interaction": about, "resource": resource})
 
-    def _post(self, interaction: Interaction, content: str, data: Payload, flags: int) -> Message:
+    def _post(self, interaction: Interaction, data: Payload, request: web.Request) -> Message:
+        shown = self._bodies.new(data, request[FILES], flags=EPHEMERAL | SUPPRESS_EMBEDS)
+        return self._show(interaction, shown)
+
+    def _show(self, interaction: Interaction, shown: dict[str, Any]) -> Message:
         return self._state.post(
             interaction.channel,
             self._state.bot,
-            content,
-            kind=SLASH_RESPONSE,
-            flags=flags,
-            allowed_mentions=allowed_mentions_of(data),
+            kind=SLASH_RESPONSE if interaction.kind == COMMAND else 0,
+            application_id=self._application_id,
+            **shown,
         )
 
     async def follow_up(self, request: web.Request) -> web.Response:
-        interaction, body = self._interaction(request), request[BODY]
-        content = content_of(body, required=True)
-        message = self._post(interaction, content, body, int(body.get("flags", 0)) & (EPHEMERAL | SUPPRESS_EMBEDS))
+        interaction, body = self._interaction(request), fields(request)
+        first = interaction.response
+        if first is not None and first.thinking and not first.deleted:
+            # The first words after "is thinking" take its place, and with them its being ephemeral.
+            self._bodies.edit(first, body, request[FILES], clear=LOADING)
+            return reply(first.payload())
+        message = self._post(interaction, body, request)
         interaction.followups.append(message)
         return reply(message.payload())
 
@@ -86,7 +122,7 @@ class Interactions:
 
     async def edit(self, request: web.Request) -> web.Response:
         message = self._message(request)
-        apply_edit(self._state, message, request[BODY], clear=message.flags & LOADING)
+        self._bodies.edit(message, fields(request), request[FILES], clear=message.flags & LOADING)
         return reply(message.payload())
 
     async def delete(self, request: web.Request) -> web.Response:
@@ -94,8 +130,6 @@ class Interactions:
         return no_content()
 
     def _interaction(self, request: web.Request) -> Interaction:
-        if request.match_info["application"] != str(self._application_id):
-            raise ApiError(404, 10015, "Unknown Webhook")
         for interaction in self._state.interactions.values():
             if interaction.token == request.match_info["token"]:
                 if self._state.clock() - interaction.created > self._lifetime:
@@ -113,3 +147,26 @@ class Interactions:
             if named and not message.deleted:
                 return message
         raise ApiError(404, 10008, "Unknown Message")
+
+
+def _answers_to(interaction: Interaction) -> tuple[int, ...]:
+    if interaction.kind == COMPLETION:
+        return (CHOICES,)
+    if interaction.kind == COMPONENT:
+        return (MESSAGE, DEFERRED, DEFERRED_UPDATE, UPDATE, FORM)
+    if interaction.kind == MODAL:
+        return (MESSAGE, DEFERRED, DEFERRED_UPDATE, UPDATE) if interaction.source else (MESSAGE, DEFERRED)
+    return (MESSAGE, DEFERRED, FORM)
+
+
+def _choices_of(data: Payload) -> list[Payload]:
+    choices = data.get("choices")
+    if not isinstance(choices, list) or len(choices) > MOST_CHOICES:
+        raise invalid_form("data.choices", "BASE_TYPE_MAX_LENGTH", f"Must be {MOST_CHOICES} or fewer in length.")
+    for place, choice in enumerate(choices):
+        text_of(choice, "name", 100, where=f"data.choices.{place}")
+        if isinstance(choice.get("value"), str):
+            text_of(choice, "value", 100, where=f"data.choices.{place}")
+        elif not isinstance(choice.get("value"), int | float):
+            raise invalid_form(f"data.choices.{place}.value", "BASE_TYPE_REQUIRED", "This field is required")
+    return choices

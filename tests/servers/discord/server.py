@@ -1,24 +1,33 @@
 """A strict Discord on loopback: REST, gateway, the people who write there, faults, and a log of all requests."""
 
 import asyncio
-import json
+import copy
 import re
 import secrets
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import quote
 
 from aiohttp import web
 
+from tests.servers.discord.admin import Admin
+from tests.servers.discord.bodies import Bodies
+from tests.servers.discord.cdn import Cdn
+from tests.servers.discord.clicks import Clicks
+from tests.servers.discord.faults import Fault, Faults
 from tests.servers.discord.gateway import Gateway
 from tests.servers.discord.interactions import Interactions
 from tests.servers.discord.limits import Limits, Verdict
+from tests.servers.discord.messages import Message
 from tests.servers.discord.people import Member
-from tests.servers.discord.rest import BODY, Rest, reply
-from tests.servers.discord.state import ApiError, Interaction, State
+from tests.servers.discord.reactions import Reactions
+from tests.servers.discord.rest import Rest
+from tests.servers.discord.state import ApiError, State
+from tests.servers.discord.threads import Threads
+from tests.servers.discord.webhooks import Webhooks
+from tests.servers.discord.wire import BODY, FILES, MAX_REQUEST, Upload, Uploads, read, reply
 from tests.servers.discord.world import (
     FORUM,
     PERMISSIONS,
@@ -26,7 +35,6 @@ from tests.servers.discord.world import (
     TEXT,
     Channel,
     Guild,
-    Message,
     Payload,
     Role,
     User,
@@ -35,14 +43,6 @@ from tests.servers.idle import hang_up
 
 API = "/api/v10"
 MESSAGE_CONTENT_FLAG = 1 << 19
-LIMITED = (
-    ("POST", re.compile(r"/channels/(\d+)/messages$"), "create-message"),
-    ("GET", re.compile(r"/channels/(\d+)/messages$"), "list-messages"),
-    ("PATCH", re.compile(r"/channels/(\d+)/messages/\d+$"), "edit-message"),
-    ("POST", re.compile(r"/channels/(\d+)/typing$"), "typing"),
-    ("POST", re.compile(r"/webhooks/\d+/([^/]+)$"), "webhook"),
-    ("PATCH", re.compile(r"/webhooks/\d+/([^/]+)/messages/[^/]+$"), "webhook"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +54,8 @@ class Call:
     path: str
     body: Any
     status: int
-
-
-@dataclass(slots=True)
-class Fault:
-    """What happens to the next `times` requests that match; see `DiscordServer.fault`."""
-
-    method: str
-    path: re.Pattern[str]
-    status: int
-    body: Payload | None
-    headers: dict[str, str]
-    cut: str | None
-    delay: float
-    times: int
+    query: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[Upload, ...] = ()
 
 
 class DiscordServer:
@@ -94,6 +82,8 @@ class DiscordServer:
         token: str | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
+        webhook_per_minute: int = 30,
+        max_active_threads: int = 1000,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.token = token or f"MTE.{secrets.token_urlsafe(12)}.{secrets.token_urlsafe(24)}"
@@ -103,19 +93,38 @@ class DiscordServer:
         self.witness: Callable[[str], None] = lambda step: None
         """Told of each request that is `applied:METHOD ROUTE` and not answered yet (ids in a route are `*`),
         and of each event that was `told:EVENT`."""
-        self.state = State(clock=clock)
+        self.state = State(clock=clock, max_active_threads=max_active_threads)
         self._clock = clock
         self._address = (host, port)
-        self._faults: list[Fault] = []
-        self._files: dict[str, tuple[bytes, str]] = {}
-        self.limits = Limits(per_window=per_window, window=window, per_second=per_second, clock=clock)
-        self._limited = limits
+        self._faults = Faults()
+        self.cdn = Cdn(lambda: self.root, self.state.ids)
+        self.limits = Limits(
+            per_window=per_window,
+            window=window,
+            per_second=per_second,
+            webhook_per_minute=webhook_per_minute,
+            clock=clock,
+            off=not limits,
+        )
         self._runner: web.AppRunner | None = None
         self.gateway = self.state.gateway = self._gateway(message_content, heartbeat_interval)
         self.application = self._application(message_content=message_content, public=public)
-        self._interactions = Interactions(
-            self.state, application_id=self.application_id, answer_within=answer_within, lifetime=token_lifetime
-        )
+        bodies = Bodies(self.state, self.cdn)
+        self.admin = Admin(self.state)
+        self.clicks = Clicks(self.state, application_id=self.application_id)
+        self.reactions = Reactions(self.state)
+        threads = Threads(self.state, bodies, self.limits)
+        own = self.application_id
+        self.webhooks = Webhooks(self.state, bodies, threads, self.limits, application_id=own)
+        self._routes: list[web.RouteDef] = [
+            *Rest(self.state, bodies, self.limits, application=self.application).routes(),
+            *threads.routes(),
+            *self.reactions.routes(),
+            *Interactions(
+                self.state, bodies, application_id=own, answer_within=answer_within, lifetime=token_lifetime
+            ).routes(),
+            *self.webhooks.routes(),
+        ]
         self._furnish(in_guild=in_guild)
 
     def _gateway(self, message_content: bool, heartbeat_interval: float) -> Gateway:
@@ -177,17 +186,7 @@ class DiscordServer:
 
     def host_file(self, name: str, data: bytes, media_type: str) -> Payload:
         """An attachment for `Member.write`, whose bytes this server hands out."""
-        file_id = next(self.state.ids)
-        path = f"/attachments/{file_id}/{quote(name)}"
-        self._files[path] = (data, media_type)
-        return {
-            "id": str(file_id),
-            "filename": name,
-            "size": len(data),
-            "url": self.root + path,
-            "proxy_url": self.root + path,
-            "content_type": media_type,
-        }
+        return self.cdn.host(name, data, media_type)
 
     def messages(self, channel: Channel | int) -> list[Message]:
         """What everybody in the channel sees now, oldest first (no ephemeral ones, none still thinking)."""
@@ -218,15 +217,15 @@ class DiscordServer:
         cut: str | None = None,
         delay: float = 0.0,
         times: int = 1,
+        applied: bool = False,
     ) -> None:
         """Let the next `times` requests fail: with `status`, or `cut` "before" or "after" they are applied.
 
-        `path` is a pattern. For a 429 as Discord sends it give `body={"retry_after": …}`.
+        `path` is a pattern. For a 429 as Discord sends it give `body={"retry_after": …}`. With `applied` the
+        answer is `status` although the request took effect.
         """
-        heads = dict(headers or {})
-        if status == 429 and body is not None:
-            heads = {"Via": "1.1 google", "Retry-After": str(int(body["retry_after"]) + 1)} | heads
-        self._faults.append(Fault(method, re.compile(path), status, body, heads, cut, delay, times))
+        fault = Fault(method, re.compile(path), status, body, headers, cut, delay, times, applied)
+        self._faults.add(fault)
 
     async def wait_for(self, predicate: Callable[[], Any], timeout: float = 10.0) -> Any:
         """Wait until `predicate()` is true after some change, and give its value."""
@@ -234,22 +233,6 @@ class DiscordServer:
             while not (result := predicate()):
                 await self.state.change_comes()
         return result
-
-    def interact(self, channel: Channel, user: User, name: str, options: Sequence[Payload], locale: str) -> Interaction:
-        """Use a slash command; it must have been registered."""
-        everywhere = self.state.commands.get(None, [])
-        here = self.state.commands.get(channel.guild.id, []) if channel.guild else []
-        command = next((one for one in [*here, *everywhere] if one["name"] == name), None)
-        if command is None:
-            raise LookupError(f"/{name} is not registered")
-        data: Payload = {"id": command["id"], "name": name, "type": 1}
-        if options:
-            data["options"] = list(options)
-        interaction = Interaction(next(self.state.ids), secrets.token_urlsafe(40), channel, user, self._clock())
-        self.state.interactions[interaction.id] = interaction
-        payload = self.state.interaction_payload(interaction, self.application_id, data, locale)
-        self.gateway.dispatch("INTERACTION_CREATE", 0, lambda _: payload)
-        return interaction
 
     # The server itself.
 
@@ -270,13 +253,12 @@ class DiscordServer:
         hang_up(self._runner)
 
     async def __aenter__(self) -> Self:
-        app = web.Application(middlewares=[self._front])
-        rest = Rest(self.state, application=self.application)
-        for route in [*rest.routes(), *self._interactions.routes()]:
+        app = web.Application(middlewares=[self._front], client_max_size=MAX_REQUEST)
+        for route in self._routes:
             app.router.add_route(route.method, API + route.path, route.handler)
         app.router.add_get("/gateway", self.gateway.handle)
         app.router.add_get("/gateway/", self.gateway.handle)
-        app.router.add_get("/attachments/{id}/{name}", self._file)
+        app.router.add_get("/attachments/{id}/{name}", self.cdn.handle)
         self._runner = web.AppRunner(app, shutdown_timeout=0.2, access_log=None)
         await self._runner.setup()
         site = web.TCPSite(self._runner, *self._address)
@@ -292,83 +274,70 @@ class DiscordServer:
         self.gateway.drop(1001)
         await self._runner.cleanup()
 
-    async def _file(self, request: web.Request) -> web.StreamResponse:
-        if request.raw_path not in self._files:
-            return web.Response(status=404, text="This content is no longer available.")
-        data, media_type = self._files[request.raw_path]
-        return web.Response(body=data, content_type=media_type)
-
     @web.middleware
     async def _front(self, request: web.Request, handler: Any) -> web.StreamResponse:
         if not request.path.startswith(API):
-            return await handler(request)  # type: ignore[no-any-return]
+            return await self._outside(request, handler)
         at, path = self._clock(), request.path.removeprefix(API)
-        fault = self._fault_for(request.method, path)
+        fault = self._faults.next(request.method, path)
         body: Any = None
+        files: Uploads = {}
+
+        def call(status: int) -> Call:
+            return Call(at, request.method, path, body, status, dict(request.query), tuple(files.values()))
+
         try:
-            body = request[BODY] = await self._body(request)
+            body, files = await read(request)
+            request[BODY], request[FILES] = copy.deepcopy(body), files
             if (wait := self.latency + (fault.delay if fault else 0.0)) > 0:
                 await asyncio.sleep(wait)
             if fault is not None and fault.cut == "before":
-                return self._cut(request, Call(at, request.method, path, body, 0))
+                return self._cut(request, call(0))
             response = await self._answer(request, path, fault, handler)
             self.witness(f"applied:{request.method} {_route(path)}")
         except ApiError as exc:
-            response = reply(exc.body, exc.status)
+            response = _refusal(exc)
         if fault is not None and fault.cut == "after":
-            return self._cut(request, Call(at, request.method, path, body, 0))
-        self.log.append(Call(at, request.method, path, body, response.status))
+            return self._cut(request, call(0))
+        self.log.append(call(response.status))
         self.state.notify()
         return response
 
+    async def _outside(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        """Gateway and files: no limits and no log, but they fail when they are told to."""
+        fault = self._faults.next(request.method, request.path) or Fault("", re.compile(""))
+        await asyncio.sleep(fault.delay)
+        if fault.cut is not None:
+            return self._cut(request, Call(self._clock(), request.method, request.path, None, 0))
+        return self._failed(fault) if fault.status else await handler(request)
+
     async def _answer(self, request: web.Request, path: str, fault: Fault | None, handler: Any) -> web.Response:
-        free = path.startswith(("/interactions/", "/webhooks/"))
+        free = re.match(r"/interactions/|/webhooks/[^/]+/.", path) is not None
         if not free and request.headers.get("Authorization") != f"Bot {self.token}":
             raise ApiError(401, 0, "401: Unauthorized")
-        if fault is not None and fault.status:
-            response = reply(fault.body or {"message": f"{fault.status}: Fault", "code": 0}, fault.status)
-            response.headers.update(fault.headers)
-            return response
-        verdict = self._verdict(request.method, path, counts_globally=not free)
+        if fault is not None and fault.status and not fault.applied:
+            return self._failed(fault)
+        verdict = self.limits.spend(request.method, path, counts_globally=not free)
         try:
             response = self._too_many(verdict) if verdict and verdict.retry_after else await handler(request)
         except ApiError as exc:
-            response = reply(exc.body, exc.status)
+            response = _refusal(exc)
         except web.HTTPException as exc:
             response = reply({"message": f"{exc.status}: {exc.reason}", "code": 0}, exc.status)
+        if fault is not None and fault.status:
+            response = self._failed(fault)
         if verdict is not None:
             response.headers.update(verdict.headers())
         return response
 
-    def _verdict(self, method: str, path: str, *, counts_globally: bool) -> Verdict | None:
-        if not self._limited:
-            return None
-        for limited, pattern, bucket in LIMITED:
-            if limited == method and (found := pattern.search(path)):
-                return self.limits.spend(bucket, found[1], counts_globally=counts_globally)
-        return self.limits.spend(None, "", counts_globally=counts_globally)
+    def _failed(self, fault: Fault) -> web.Response:
+        response = reply(fault.body or {"message": f"{fault.status}: Fault", "code": 0}, fault.status)
+        response.headers.update(fault.headers or {})
+        return response
 
     def _too_many(self, verdict: Verdict) -> web.Response:
         words = "You are being rate limited."
         return reply({"message": words, "retry_after": verdict.retry_after, "global": verdict.whole_account}, 429)
-
-    def _fault_for(self, method: str, path: str) -> Fault | None:
-        for fault in self._faults:
-            if fault.times > 0 and fault.method == method and fault.path.search(path):
-                fault.times -= 1
-                return fault
-        return None
-
-    async def _body(self, request: web.Request) -> Any:
-        raw = await request.read()
-        if not raw:
-            return {}
-        if request.headers.get("Content-Type") != "application/json":
-            raise ApiError(400, 50035, "Expected Content-Type application/json")
-        try:
-            return json.loads(raw)
-        except ValueError:
-            raise ApiError(400, 50109, "The request body contains invalid JSON.") from None
 
     def _cut(self, request: web.Request, call: Call) -> web.Response:
         self.log.append(call)
@@ -402,3 +371,9 @@ class DiscordServer:
 
 def _route(path: str) -> str:
     return re.sub(r"/(\d+|@original)(?=/|$)", "/*", path)
+
+
+def _refusal(error: ApiError) -> web.Response:
+    response = reply(error.body, error.status)
+    response.headers.update(error.headers)
+    return response

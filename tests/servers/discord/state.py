@@ -14,17 +14,19 @@ from tests.servers.discord.gateway import (
     Gateway,
     Shape,
 )
+from tests.servers.discord.messages import Message
 from tests.servers.discord.world import (
     DEFAULT,
     DM,
     EVERYBODY_MAY,
     FORUM,
+    INVITED_WITH,
     PERMISSIONS,
+    RENAMED,
     REPLY,
     THREADS,
     Channel,
     Guild,
-    Message,
     Payload,
     Role,
     User,
@@ -32,19 +34,42 @@ from tests.servers.discord.world import (
     snowflakes,
 )
 
+COMMAND, COMPONENT, COMPLETION, MODAL = 2, 3, 4, 5
+
 
 @dataclass(eq=False)
 class Interaction:
-    """One slash command as it was used. `response` is what its answer shows, ephemeral ones included."""
+    """A command, a button, a form or a completion as it was used; `kind` is Discord's number for it.
+
+    `response` is the message that its answer shows, ephemeral ones included; `source` is the message whose button
+    was pressed. `answer` is the number of the answer's kind; `modal` is the form that was opened; `choices` is what
+    a completion offered.
+    """
 
     id: int
     token: str
     channel: Channel
     user: User
     created: float
+    kind: int = COMMAND
+    source: Message | None = None
     acknowledged: bool = False
+    answer: int | None = None
     response: Message | None = None
     followups: list[Message] = field(default_factory=list)
+    modal: Payload | None = None
+    choices: list[Payload] | None = None
+
+
+@dataclass(eq=False)
+class Webhook:
+    """Whoever knows the `token` can write into the channel through it."""
+
+    id: int
+    token: str
+    name: str
+    channel: Channel
+    application_id: int | None
 
 
 class ApiError(Exception):
@@ -52,6 +77,7 @@ class ApiError(Exception):
 
     def __init__(self, status: int, code: int, message: str, errors: Payload | None = None) -> None:
         self.status = status
+        self.headers: dict[str, str] = {}
         self.body: Payload = {"message": message, "code": code}
         if errors is not None:
             self.body["errors"] = errors
@@ -59,14 +85,27 @@ class ApiError(Exception):
 
 
 def invalid_form(name: str, kind: str, text: str) -> ApiError:
-    return ApiError(400, 50035, "Invalid Form Body", {name: {"_errors": [{"code": kind, "message": text}]}})
+    """`name` is the path to the field, with dots."""
+    errors: Payload = {"_errors": [{"code": kind, "message": text}]}
+    for part in reversed(name.split(".")):
+        errors = {part: errors}
+    return ApiError(400, 50035, "Invalid Form Body", errors)
+
+
+def too_many(retry_after: float) -> ApiError:
+    """A 429 for a limit that no header told of before."""
+    error = ApiError(429, 0, "You are being rate limited.")
+    error.body = {"message": "You are being rate limited.", "retry_after": round(retry_after, 3), "global": False}
+    error.headers = {"Via": "1.1 google", "Retry-After": str(int(retry_after) + 1), "X-RateLimit-Scope": "shared"}
+    return error
 
 
 class State:
     gateway: Gateway
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic, max_active_threads: int = 1000) -> None:
         self.clock = clock
+        self.max_active_threads = max_active_threads
         self.ids: Iterator[int] = snowflakes()
         self.bot = User(next(self.ids), "Shopdesk", bot=True)
         self.guilds: list[Guild] = []
@@ -75,6 +114,7 @@ class State:
         self.commands: dict[int | None, list[Payload]] = {}
         """Guild id (None: everywhere) → the commands that are registered there."""
         self.interactions: dict[int, Interaction] = {}
+        self.webhooks: dict[int, Webhook] = {}
         self._waiting: list[asyncio.Future[None]] = []
 
     def notify(self) -> None:
@@ -98,7 +138,7 @@ class State:
     def new_guild(self, name: str, owner: User) -> Guild:
         guild = Guild(next(self.ids), name, owner.id)
         guild.roles.append(Role(guild.id, "@everyone", EVERYBODY_MAY))
-        own = Role(next(self.ids), self.bot.name, 0, bot_id=self.bot.id)
+        own = Role(next(self.ids), self.bot.name, INVITED_WITH, bot_id=self.bot.id)
         guild.roles.append(own)
         for user, roles in ((self.bot, [own.id]), (owner, [])):
             guild.members[user.id] = user
@@ -106,8 +146,8 @@ class State:
         self.guilds.append(guild)
         return guild
 
-    def new_channel(self, kind: int, **fields: Any) -> Channel:
-        channel = Channel(next(self.ids), kind, **fields)
+    def new_channel(self, kind: int, *, channel_id: int | None = None, **fields: Any) -> Channel:
+        channel = Channel(channel_id or next(self.ids), kind, **fields)
         self.channels[channel.id] = channel
         parent = self.channels.get(channel.parent_id or 0)
         if parent is not None and parent.kind == FORUM:
@@ -115,8 +155,68 @@ class State:
         return channel
 
     def announce(self, event: str, channel: Channel) -> None:
+        data = channel.payload()
+        if event == "THREAD_CREATE":
+            data["newly_created"] = True
+        if event == "THREAD_DELETE":
+            data = {name: data[name] for name in ("id", "guild_id", "parent_id", "type")}
+        self.tell_guild(event, channel, GUILDS, data)
+
+    def tell_guild(self, event: str, channel: Channel, intent: int, data: Payload) -> None:
+        """Tell of something in a channel, if the bot may see it."""
         if hasattr(self, "gateway"):
-            self.gateway.dispatch(event, GUILDS, lambda _: channel.payload())
+            hidden = self._hidden(channel)
+            self.gateway.dispatch(event, intent, lambda _: None if hidden else data)
+
+    def _hidden(self, channel: Channel) -> bool:
+        away = channel.guild is not None and channel.guild not in self.guilds
+        return away or "VIEW_CHANNEL" in self._denied(channel)
+
+    def forget(self, channel: Channel) -> None:
+        """A thread or channel was deleted, with all that is in it."""
+        if channel.kind in THREADS:
+            self.channels.pop(channel.id, None)
+            self.announce("THREAD_DELETE", channel)
+            return
+        for thread in self.threads(channel):
+            self.channels.pop(thread.id, None)
+        self.channels.pop(channel.id, None)
+        self.webhooks = {one.id: one for one in self.webhooks.values() if one.channel is not channel}
+        self.announce("CHANNEL_DELETE", channel)
+
+    def threads(self, parent: Channel) -> list[Channel]:
+        return [one for one in self.channels.values() if one.parent_id == parent.id and one.kind in THREADS]
+
+    def active_threads(self, guild: Guild) -> list[Channel]:
+        own = (channel for channel in self.channels.values() if channel.guild is guild and channel.kind in THREADS)
+        return [channel for channel in own if not channel.archived]
+
+    def make_room(self, guild: Guild) -> None:
+        """Raise when one more active thread would be too many."""
+        if len(self.active_threads(guild)) >= self.max_active_threads:
+            raise ApiError(400, 160006, "Maximum number of active threads reached")
+
+    def bring_back(self, thread: Channel) -> None:
+        """A thread that is put away is active again, because something was written into it."""
+        if not thread.archived:
+            return
+        assert thread.guild is not None
+        self.make_room(thread.guild)
+        self.change_thread(thread, archived=False)
+
+    def change_thread(self, thread: Channel, *, by: User | None = None, **fields: Any) -> None:
+        """Change attributes of a thread and tell of it; a new name also with a message of whoever gave it.
+
+        Source: docs.discord.com/developers/topics/threads, New Message Types.
+        """
+        renamed = fields.get("name", thread.name) != thread.name
+        for name, value in fields.items():
+            setattr(thread, name, value)
+        if fields.keys() & {"archived", "auto_archive"}:
+            thread.archived_at = now()
+        self.announce("THREAD_UPDATE", thread)
+        if renamed:
+            self.post(thread, by or self.bot, thread.name, kind=RENAMED)
 
     def direct_channel(self, user: User) -> Channel:
         for channel in self.channels.values():
@@ -134,9 +234,17 @@ class State:
 
     def channel(self, channel_id: int) -> Channel:
         channel = self.channels.get(channel_id)
-        if channel is None or (channel.guild is not None and channel.guild not in self.guilds):
+        if channel is None:
             raise ApiError(404, 10003, "Unknown Channel")
+        if channel.guild is not None and channel.guild not in self.guilds:
+            raise ApiError(403, 50001, "Missing Access")
         return channel
+
+    def guild(self, guild_id: int) -> Guild:
+        for guild in self.guilds:
+            if guild.id == guild_id:
+                return guild
+        raise ApiError(404, 10004, "Unknown Guild")
 
     def message(self, channel: Channel, message_id: int) -> Message:
         for message in channel.messages:
@@ -146,15 +254,28 @@ class State:
 
     def require(self, channel: Channel, *permissions: str) -> None:
         """Raise as Discord does when the bot may not see or use the channel."""
-        denied = self._denied(channel)
-        if "VIEW_CHANNEL" in denied:
+        if "VIEW_CHANNEL" in self._denied(channel):
             raise ApiError(403, 50001, "Missing Access")
-        if denied & set(permissions):
+        if not all(self.may(channel, permission) for permission in permissions):
+            raise ApiError(403, 50013, "Missing Permissions")
+
+    def require_in_guild(self, guild: Guild, permission: str) -> None:
+        granted = guild.permissions_of(self.bot.id)
+        if not granted & (PERMISSIONS[permission] | PERMISSIONS["ADMINISTRATOR"]):
             raise ApiError(403, 50013, "Missing Permissions")
 
     def may(self, channel: Channel, permission: str) -> bool:
         """Whether the bot may do this there, where it is no error when it may not."""
-        return permission not in self._denied(channel)
+        if channel.guild is None:
+            return permission not in self._denied(channel)
+        granted = channel.guild.permissions_of(self.bot.id)
+        if granted & PERMISSIONS["ADMINISTRATOR"]:
+            return True
+        return permission not in self._denied(channel) and bool(granted & PERMISSIONS[permission])
+
+    def permissions_in(self, channel: Channel) -> int:
+        """The bits of what the bot may do there."""
+        return sum(bit for name, bit in PERMISSIONS.items() if self.may(channel, name))
 
     def _denied(self, channel: Channel) -> set[str]:
         places = [channel, *([self.channels[channel.parent_id]] if channel.parent_id in self.channels else [])]
@@ -162,16 +283,19 @@ class State:
 
     def post(self, channel: Channel, author: User, content: str, **fields: Any) -> Message:
         kind = fields.pop("kind", REPLY if fields.get("replied_to") else DEFAULT)
-        message = Message(next(self.ids), channel, author, content, now(), kind=kind, **fields)
+        message_id = fields.pop("id", None) or next(self.ids)
+        message = Message(message_id, channel, author, content, now(), kind=kind, **fields)
         message.history.append((self.clock(), content))
         channel.messages.append(message)
         self.tell("MESSAGE_CREATE", message)
         return message
 
-    def change(self, message: Message, content: str, *, flags: int | None = None) -> None:
+    def change(self, message: Message, content: str, **fields: Any) -> None:
+        """Edit a message: its content, and whatever other attributes are given."""
         message.content = content
         message.edited = now()
-        message.flags = message.flags if flags is None else flags
+        for name, value in fields.items():
+            setattr(message, name, value)
         message.history.append((self.clock(), content))
         self.tell("MESSAGE_UPDATE", message)
 
@@ -180,7 +304,18 @@ class State:
         place = {"id": str(message.id), "channel_id": str(message.channel.id)}
         if message.channel.guild is not None:
             place["guild_id"] = str(message.channel.guild.id)
-        self.gateway.dispatch("MESSAGE_DELETE", _message_intent(message), lambda _: place)
+        hidden = self._hidden(message.channel)
+        self.gateway.dispatch("MESSAGE_DELETE", _message_intent(message), lambda _: None if hidden else place)
+
+    def remove_many(self, messages: list[Message]) -> None:
+        """Several messages of one channel are deleted at a stroke."""
+        channel = messages[0].channel
+        for message in messages:
+            message.deleted = True
+        data: Payload = {"ids": [str(message.id) for message in messages], "channel_id": str(channel.id)}
+        if channel.guild is not None:
+            data["guild_id"] = str(channel.guild.id)
+        self.tell_guild("MESSAGE_DELETE_BULK", channel, _message_intent(messages[0]), data)
 
     def tell(self, event: str, message: Message) -> None:
         if message.ephemeral:
@@ -189,8 +324,7 @@ class State:
         self.gateway.dispatch(event, _message_intent(message), self._shape(message))
 
     def _shape(self, message: Message) -> Shape:
-        channel, guild = message.channel, message.channel.guild
-        hidden = "VIEW_CHANNEL" in channel.denied or (guild is not None and guild not in self.guilds)
+        guild, hidden = message.channel.guild, self._hidden(message.channel)
 
         def shape(intents: int) -> Payload | None:
             if hidden:
@@ -198,11 +332,12 @@ class State:
             data = message.payload()
             if guild is not None:
                 data["guild_id"] = str(guild.id)
-                if message.author.id in guild.members:
+                if message.webhook_id is None and message.author.id in guild.members:
                     data["member"] = guild.member_payload(message.author, with_user=False)
                 for mentioned in data["mentions"]:
-                    user = guild.members[int(mentioned["id"])]
-                    mentioned["member"] = guild.member_payload(user, with_user=False)
+                    user = guild.members.get(int(mentioned["id"]))  # a webhook that is answered is no member
+                    if user is not None:
+                        mentioned["member"] = guild.member_payload(user, with_user=False)
             addressed = guild is None or self.bot in (message.author, *message.mentioned_users())
             if not intents & MESSAGE_CONTENT and not addressed:
                 data |= {"content": "", "attachments": [], "embeds": [], "components": []}
@@ -215,7 +350,7 @@ class State:
         payload: Payload = {
             "id": str(interaction.id),
             "application_id": str(application_id),
-            "type": 2,
+            "type": interaction.kind,
             "token": interaction.token,
             "version": 1,
             "data": data,
@@ -225,9 +360,11 @@ class State:
             "entitlements": [],
             "authorizing_integration_owners": {"0": str(guild.id) if guild else "0"},
             "attachment_size_limit": 10_485_760,
-            "app_permissions": str(EVERYBODY_MAY),
+            "app_permissions": str(self.permissions_in(channel)),
             "context": 0 if guild else 1,
         }
+        if interaction.source is not None:
+            payload["message"] = interaction.source.payload()
         if guild is None:
             return payload | {"user": user.payload()}
         permissions = guild.permissions_of(user.id)

@@ -1,33 +1,44 @@
-"""What exists on the loopback Discord: users, guilds, channels and messages, and how each looks as JSON."""
+"""What exists on the loopback Discord: users, guilds and channels, and how each looks as JSON."""
 
 import itertools
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tests.servers.discord.messages import Message
 
 Payload = dict[str, Any]
 
 TEXT, DM, PUBLIC_THREAD, PRIVATE_THREAD, FORUM = 0, 1, 11, 12, 15
 THREADS = (PUBLIC_THREAD, PRIVATE_THREAD)
-DEFAULT, REPLY, SLASH_RESPONSE = 0, 19, 20
-SUPPRESS_EMBEDS, EPHEMERAL, LOADING = 1 << 2, 1 << 6, 1 << 7
+DEFAULT, RENAMED, PINNED, REPLY, SLASH_RESPONSE = 0, 4, 6, 19, 20
+SUPPRESS_EMBEDS, EPHEMERAL, LOADING, SILENT, COMPONENTS_V2 = 1 << 2, 1 << 6, 1 << 7, 1 << 12, 1 << 15
 PERMISSIONS = {
     "ADMINISTRATOR": 1 << 3,
+    "MANAGE_CHANNELS": 1 << 4,
+    "ADD_REACTIONS": 1 << 6,
     "VIEW_CHANNEL": 1 << 10,
     "SEND_MESSAGES": 1 << 11,
     "MANAGE_MESSAGES": 1 << 13,
     "EMBED_LINKS": 1 << 14,
     "ATTACH_FILES": 1 << 15,
     "READ_MESSAGE_HISTORY": 1 << 16,
+    "MANAGE_WEBHOOKS": 1 << 29,
     "USE_APPLICATION_COMMANDS": 1 << 31,
     "MANAGE_THREADS": 1 << 34,
     "CREATE_PUBLIC_THREADS": 1 << 35,
     "SEND_MESSAGES_IN_THREADS": 1 << 38,
 }
-EVERYBODY_MAY = sum(bit for name, bit in PERMISSIONS.items() if name not in ("ADMINISTRATOR", "MANAGE_MESSAGES"))
+NOT_FOR_ALL = ("ADMINISTRATOR", "MANAGE_CHANNELS", "MANAGE_MESSAGES", "MANAGE_WEBHOOKS", "MANAGE_THREADS")
+EVERYBODY_MAY = sum(bit for name, bit in PERMISSIONS.items() if name not in NOT_FOR_ALL)
+INVITED_WITH = sum(PERMISSIONS[name] for name in ("MANAGE_CHANNELS", "MANAGE_WEBHOOKS", "MANAGE_THREADS"))
+"""What the bot's own role has beyond what everybody may."""
+ARCHIVE_AFTER = (60, 1440, 4320, 10080)
+"""The minutes after which a thread may be put away."""
 DISCORD_EPOCH_MS = 1_420_070_400_000
 
 
@@ -35,6 +46,10 @@ def snowflakes() -> Iterator[int]:
     """Ids as Discord makes them: milliseconds since 2015, then a counter; always growing."""
     for count in itertools.count():
         yield (int(time.time() * 1000) - DISCORD_EPOCH_MS << 22) + count
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
 
 
 def stamp(at: datetime | None) -> str | None:
@@ -93,6 +108,8 @@ class Guild:
     member_roles: dict[int, list[int]] = field(default_factory=dict)
     """User id → ids of the roles this member has; who is not in it is no member."""
     members: dict[int, User] = field(default_factory=dict)
+    emojis: dict[int, str] = field(default_factory=dict)
+    """Its own ones: id → name."""
 
     def member_payload(self, user: User, *, with_user: bool = True) -> Payload:
         data: Payload = {
@@ -112,9 +129,9 @@ class Guild:
         if user_id == self.owner_id:
             return EVERYBODY_MAY | PERMISSIONS["ADMINISTRATOR"]
         roles = self.member_roles.get(user_id, [])
-        granted = EVERYBODY_MAY
+        granted = 0
         for role in self.roles:
-            if role.id in roles:
+            if role.id in roles or role.id == self.id:
                 granted |= role.permissions
         return granted
 
@@ -125,7 +142,7 @@ class Guild:
             "owner_id": str(self.owner_id),
             "icon": None,
             "features": [],
-            "emojis": [],
+            "emojis": [{"id": str(one), "name": name, "available": True} for one, name in self.emojis.items()],
             "stickers": [],
             "roles": [role.payload() for role in self.roles],
             "verification_level": 0,
@@ -167,6 +184,16 @@ class Channel:
     """The newest post of a forum."""
     typing: int = 0
     """How often the bot showed that it is writing."""
+    topic: str | None = None
+    flags: int = 0
+    slowmode: int = 0
+    auto_archive: int = 1440
+    archived_at: datetime = field(default_factory=now)
+    """When a thread was last put away or brought back."""
+    created: datetime = field(default_factory=now)
+    available_tags: list[Payload] = field(default_factory=list)
+    """The tags that posts of a forum can have."""
+    applied_tags: list[str] = field(default_factory=list)
 
     def __repr__(self) -> str:
         return f"<Channel {self.id} {self.name!r}>"
@@ -179,14 +206,16 @@ class Channel:
         if self.kind == DM:
             return data | {"recipients": [self.recipient.payload()] if self.recipient else []}
         assert self.guild is not None
-        data |= {"name": self.name, "guild_id": str(self.guild.id), "parent_id": None, "rate_limit_per_user": 0}
+        data |= {"name": self.name, "guild_id": str(self.guild.id), "parent_id": None, "flags": self.flags}
+        data["rate_limit_per_user"] = self.slowmode
         if self.kind in THREADS:
             return data | self._thread_payload()
         denied = sum(PERMISSIONS[name] for name in self.denied)
         overwrite = {"id": str(self.guild.id), "type": 0, "allow": "0", "deny": str(denied)}
-        data |= {"position": 0, "nsfw": False, "topic": None, "permission_overwrites": [overwrite] if denied else []}
+        data |= {"position": 0, "nsfw": False, "permission_overwrites": [overwrite] if denied else []}
+        data["topic"] = self.topic
         if self.kind == FORUM:
-            data |= {"available_tags": [], "default_reaction_emoji": None, "default_sort_order": None}
+            data |= {"available_tags": self.available_tags, "default_reaction_emoji": None, "default_sort_order": None}
             data |= {"default_forum_layout": 0, "template": ""}
         return data
 
@@ -194,116 +223,15 @@ class Channel:
         return {
             "parent_id": str(self.parent_id),
             "owner_id": str(self.owner_id),
-            "message_count": len(self.messages),
+            "message_count": sum(not one.deleted for one in self.messages),
             "member_count": 1,
             "total_message_sent": len(self.messages),
-            "applied_tags": [],
+            "applied_tags": self.applied_tags,
             "thread_metadata": {
                 "archived": self.archived,
                 "locked": self.locked,
-                "auto_archive_duration": 1440,
-                "archive_timestamp": "2026-01-01T00:00:00+00:00",
-                "create_timestamp": "2026-01-01T00:00:00+00:00",
+                "auto_archive_duration": self.auto_archive,
+                "archive_timestamp": stamp(self.archived_at),
+                "create_timestamp": stamp(self.created),
             },
         }
-
-
-@dataclass(eq=False, repr=False)
-class Message:
-    """One message and all that it ever showed: `history` has every content with its monotonic time."""
-
-    id: int
-    channel: Channel
-    author: User
-    content: str
-    created: datetime
-    kind: int = DEFAULT
-    edited: datetime | None = None
-    flags: int = 0
-    nonce: str | None = None
-    allowed_mentions: Mapping[str, Any] | None = None
-    replied_to: "Message | None" = None
-    reference: Payload | None = None
-    attachments: list[Payload] = field(default_factory=list)
-    snapshots: list[Payload] = field(default_factory=list)
-    deleted: bool = False
-    history: list[tuple[float, str]] = field(default_factory=list)
-
-    def __repr__(self) -> str:
-        return f"<Message {self.id} by {self.author.name!r}: {self.content!r}>"
-
-    @property
-    def thinking(self) -> bool:
-        return bool(self.flags & LOADING)
-
-    @property
-    def ephemeral(self) -> bool:
-        return bool(self.flags & EPHEMERAL)
-
-    def mentioned_users(self) -> list[User]:
-        guild = self.channel.guild
-        if guild is None:
-            return []
-        ids = {int(found) for found in re.findall(r"<@!?(\d+)>", self.content)}
-        users = [user for user in guild.members.values() if user.id in ids]
-        if self.replied_to is not None and self._pings_replied() and self.replied_to.author not in users:
-            users.append(self.replied_to.author)
-        return users
-
-    def mentioned_roles(self) -> list[int]:
-        guild = self.channel.guild
-        ids = {int(found) for found in re.findall(r"<@&(\d+)>", self.content)}
-        return [role.id for role in guild.roles if role.id in ids] if guild else []
-
-    def pinged(self) -> set[str]:
-        """Whom this message notifies: `everyone`, and the ids of users and roles."""
-        allowed = self.allowed_mentions
-        parse = {"users", "roles", "everyone"} if allowed is None else set(allowed.get("parse", ()))
-        found: set[str] = set()
-        if "everyone" in parse and re.search(r"@(everyone|here)\b", self.content):
-            found.add("everyone")
-        for kind, pattern in (("users", r"<@!?(\d+)>"), ("roles", r"<@&(\d+)>")):
-            named = set(re.findall(pattern, self.content))
-            explicit = {str(one) for one in (allowed or {}).get(kind, ())}
-            found |= named if kind in parse else named & explicit
-        if self.replied_to is not None and self._pings_replied():
-            found.add(str(self.replied_to.author.id))
-        return found
-
-    def _pings_replied(self) -> bool:
-        return self.allowed_mentions is None or bool(self.allowed_mentions.get("replied_user", False))
-
-    def payload(self, *, with_reply: bool = True) -> Payload:
-        data: Payload = {
-            "id": str(self.id),
-            "channel_id": str(self.channel.id),
-            "author": self.author.payload(),
-            "content": self.content,
-            "timestamp": stamp(self.created),
-            "edited_timestamp": stamp(self.edited),
-            "tts": False,
-            "mention_everyone": "everyone" in self.pinged(),
-            "mentions": [user.payload() for user in self.mentioned_users()],
-            "mention_roles": [str(role) for role in self.mentioned_roles()],
-            "attachments": self.attachments,
-            "embeds": [],
-            "components": [],
-            "pinned": False,
-            "type": self.kind,
-            "flags": self.flags,
-        }
-        if self.nonce is not None:
-            data["nonce"] = self.nonce
-        if self.reference is not None:
-            data["message_reference"] = self.reference
-        if self.snapshots:
-            data["message_snapshots"] = self.snapshots
-        if with_reply and self.kind == REPLY:
-            original = self.replied_to
-            gone = original is None or original.deleted
-            data["referenced_message"] = None if gone or original is None else original.payload(with_reply=False)
-        return data
-
-
-def now() -> datetime:
-    return datetime.now(UTC)

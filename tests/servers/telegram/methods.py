@@ -10,9 +10,23 @@ import regex
 
 from tests.servers.telegram.state import Account, Chat, Draft, Hook, Shown
 from tests.servers.telegram.texts import Refused, bad, checked
+from tests.servers.telegram.uploads import (
+    FOLDERS,
+    answer_press,
+    edit_caption,
+    edit_markup,
+    markup_of,
+    send_media_group,
+    send_one,
+)
 
 Params = Mapping[str, Any]
-FLOODED = frozenset({"sendMessage", "editMessageText", "sendMessageDraft"})
+FLOODED = frozenset(
+    {
+        *("sendMessage", "editMessageText", "sendMessageDraft", "editMessageCaption", "editMessageReplyMarkup"),
+        *("sendPhoto", "sendDocument", "sendAudio", "sendVideo", "sendVoice", "sendMediaGroup"),
+    }
+)
 _ACTIONS = frozenset(
     [
         "typing",
@@ -90,6 +104,7 @@ def send_message(account: Account, params: Params) -> Any:
         "date": int(time.time()),
         "text": text,
         **({"entities": list(entities)} if entities else {}),
+        **markup_of(params),
         **({"message_thread_id": thread_id, "is_topic_message": True} if thread_id else {}),
     }
     if reply_to is not None:
@@ -110,8 +125,11 @@ def edit_message_text(account: Account, params: Params) -> Any:
         raise bad("message to edit not found")
     if not shown.by_bot:
         raise bad("message can't be edited")
+    if "text" not in shown.raw:
+        raise bad("there is no text in the message to edit")
     text, entities = checked(params)
-    if (text, entities) == (shown.text, shown.entities):
+    markup = markup_of(params)
+    if (text, entities, markup.get("reply_markup")) == (shown.text, shown.entities, shown.raw.get("reply_markup")):
         raise bad(
             "message is not modified: specified new message content and reply markup are exactly the same as a "
             "current content and reply markup of the message"
@@ -119,7 +137,8 @@ def edit_message_text(account: Account, params: Params) -> Any:
     shown.history.append((time.monotonic(), shown.text))
     shown.text, shown.entities, shown.params = text, entities, dict(params)
     shown.link_preview = structure(params, "link_preview_options")
-    shown.raw = {**shown.raw, "text": text, "entities": list(entities), "edit_date": int(time.time())}
+    kept = {key: value for key, value in shown.raw.items() if key != "reply_markup"}
+    shown.raw = {**kept, "text": text, "entities": list(entities), "edit_date": int(time.time()), **markup}
     return shown.raw
 
 
@@ -194,7 +213,16 @@ def get_file(account: Account, params: Params) -> Any:
     return {"file_id": file_id, "file_unique_id": f"u{file_id}", "file_size": len(content), "file_path": path}
 
 
+def _place(chat: Chat, params: Params) -> tuple[int | None, int | None]:
+    return _thread(chat, params), _reply(chat, params)
+
+
 METHODS: dict[str, Callable[[Account, Params], Any]] = {
+    **{f"send{kind.capitalize()}": send_one(kind, _place) for kind in FOLDERS},
+    "sendMediaGroup": send_media_group(_place),
+    "editMessageCaption": edit_caption,
+    "editMessageReplyMarkup": edit_markup,
+    "answerCallbackQuery": answer_press,
     "getMe": get_me,
     "setWebhook": set_webhook,
     "deleteWebhook": delete_webhook,

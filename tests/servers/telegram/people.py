@@ -118,7 +118,12 @@ class Customer:
     def press(self, message_id: int, data: str) -> None:
         """Press an inline button under a message of the bot."""
         message = self.chat.messages[message_id].raw
-        query = {"id": str(self.account.last_update_id), "from": self.user, "chat_instance": "1", "data": data}
+        rows = message.get("reply_markup", {}).get("inline_keyboard", [])
+        if all(button["callback_data"] != data for row in rows for button in row):
+            raise LookupError(f"there is no button {data}")
+        query_id = str(self.account.last_update_id)
+        self.account.presses.add(query_id)
+        query = {"id": query_id, "from": self.user, "chat_instance": "1", "data": data}
         self.account.push({"callback_query": {**query, "message": message}})
 
     def block(self) -> None:

@@ -21,6 +21,7 @@ from tests.servers.telegram.methods import FLOODED, METHODS, get_updates
 from tests.servers.telegram.people import Customer, Group
 from tests.servers.telegram.state import Account, Chat, Hook, Shown
 from tests.servers.telegram.texts import Refused, bad
+from tests.servers.telegram.uploads import Upload
 
 TOKEN = "1000001:AAtest-token-of-the-loopback-server-000"
 _PATH = regex.compile(r"/(file/)?bot([^/]*)/(.+)")
@@ -363,12 +364,19 @@ async def _post(session: aiohttp.ClientSession, hook: Hook, update: Mapping[str,
         return 0
 
 
+def _part(value: object) -> object:
+    """A field as it is, a file with its bytes."""
+    if isinstance(value, web.FileField):
+        return Upload(value.filename, value.content_type, value.file.read())
+    return value
+
+
 async def _params(request: web.Request) -> dict[str, Any]:
     """Parameters from the address and from a form, a multipart body, or JSON."""
     params: dict[str, Any] = dict(request.query)
     if request.content_type == "multipart/form-data":
         form = await request.post()
-        return {**params, **{name: value for name, value in form.items() if isinstance(value, str)}}
+        return {**params, **{name: _part(value) for name, value in form.items()}}
     body = await request.read()
     if not body:
         return params

@@ -99,6 +99,8 @@ class Account:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     allowed: frozenset[str] | None = None
     hook: Hook | None = None
+    presses: set[str] = field(default_factory=set)
+    """The presses of buttons that the bot has not answered."""
     commands: dict[tuple[str, str], list[dict[str, str]]] = field(default_factory=dict)
 
     @property
