@@ -45,7 +45,25 @@ WRITES = (
     "Turns.cover",
     "Turns.store",
 )
-"""Every method that writes to the database: one transaction each."""
+"""Every method that writes to the database without a desk: one transaction each."""
+DESK_WRITES = (
+    "Cases.block",
+    "Cases.change",
+    "Cases.is_shown",
+    "Cases.keep_post",
+    "Cases.lose_post",
+    "Cases.open",
+    "Cases.take_over",
+    "Errands.done",
+    "Errands.told",
+    "Relays.delivered",
+    "Relays.passed_on",
+    "Relays.show_staff",
+    "Relays.take_over",
+    "StoredShelf.clear",
+    "StoredShelf.put",
+)
+"""Those that only a desk needs."""
 STEPS = (
     *("receive", "received"),
     *("send:growing", "sent:growing", "send:whole", "sent:whole"),
@@ -59,7 +77,7 @@ inside the transaction, with all of it done."""
 
 DESK_STEPS = (
     *("delete", "deleted"),
-    *(f"{moment}:StoredShelf.{name}" for name in ("put", "clear") for moment in ("write", "committed")),
+    *(f"{moment}:{name}" for name in DESK_WRITES for moment in ("write", "committed")),
 )
 """Only where staff work are messages taken away, and files sent."""
 

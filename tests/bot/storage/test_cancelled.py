@@ -9,6 +9,7 @@ import sqlite3
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from shutil import copyfile
 from typing import Any
@@ -16,17 +17,22 @@ from typing import Any
 import pytest
 
 import bot.storage
-from bot.chat import Address, Attachment, MessageRef, Source, UnreadableUpdate
-from bot.desk import Handover
+from bot.chat import Address, Attachment, File, MessageRef, Source, UnreadableUpdate
+from bot.desk import Action, Handover, Person, Post
 from bot.storage.asked import Asked
 from bot.storage.backup import backups
 from bot.storage.bookmarks import StoredBookmarks
+from bot.storage.casefiles import CaseFiles
+from bot.storage.cases import Case, Cases
 from bot.storage.daily import DailyBackup
 from bot.storage.database import Database
-from bot.storage.messages import Messages
+from bot.storage.errands import Errand, Errands
+from bot.storage.messages import Messages, StoredMessage
 from bot.storage.outbox import Outbox, reply_key
 from bot.storage.policies import Considered, PolicyVersions
 from bot.storage.reading import ReadOnlyDatabase, is_current
+from bot.storage.relays import Recipient, Relays, Said
+from bot.storage.shelf import StoredShelf
 from bot.storage.turns import Answer, Turns
 from tests.bot.storage.interrupted import MOMENTS, Moment, interrupt
 from tests.words import LAN, NOON, message
@@ -44,6 +50,9 @@ ANSWER = Answer(
     sources=(Source("doi-tra#1", "Đổi trả", "Phí"),),
 )
 
+POST = Address("desk", "post1")
+ACTION = Action("a1", "take", Person("7", "Mai"), POST)
+
 Call = Callable[[Database], Coroutine[Any, Any, object]]
 
 
@@ -60,6 +69,91 @@ async def furnish(database: Database) -> None:
     await versions.store({"a.md": "# Một"}, hash="a", at=NOON, who="Mai", why="đầu tiên")
     await versions.activate("a", at=NOON, who="Mai", why="đầu tiên")
     await versions.store({"a.md": "# Hai"}, hash="b", at=NOON, who="Mai", why="mới")
+    await furnish_desk(database)
+
+
+async def furnish_desk(database: Database) -> None:
+    """A case with its post, something to show there and something to tell, and words of staff that wait."""
+    cases = Cases(database)
+    case = await cases.open(1, "asked", "đổi áo", at=NOON)
+    await cases.keep_post(1, Post(POST, "5"))
+    errands = [Errand("message", 1, (1,)), Errand("words", text="ghi chú"), Errand("tell", text="đã nhận")]
+    await cases.change(case.id, lambda one: one, at=NOON, then=lambda before, after: errands)
+    first = (await Errands(database).at_desk(1))[0]
+    await Errands(database).done(first, at=NOON, places={0: MessageRef(POST, "61")})
+    await Messages(database).receive(
+        message("Dạ", 1, at=POST, role="staff", sender_id="7", message_id="s1", hangs_on="61"), at=NOON
+    )
+    await StoredShelf(database, "web").put("lan", "k", [File("a.pdf", "application/pdf", b"pdf")])
+
+
+async def staffs_words(database: Database) -> StoredMessage:
+    return (await Messages(database).waiting(2))[1][0]
+
+
+async def case_of(database: Database) -> Case:
+    case = await Cases(database).newest(1)
+    assert case is not None
+    return case
+
+
+async def recipient_of(database: Database) -> Recipient:
+    to = await Relays(database).recipient(POST)
+    assert to is not None
+    return to
+
+
+async def show_staff(database: Database) -> None:
+    _, waiting = await Messages(database).waiting(1)
+    await Relays(database).show_staff(await case_of(database), waiting, heard, at=NOON)
+
+
+async def passed_on(database: Database) -> None:
+    _, waiting = await Messages(database).waiting(1)
+    case = await case_of(database)
+    await Relays(database).passed_on(case, waiting, words="áo này?", told="Đã chuyển ạ.", at=NOON)
+
+
+async def delivered(database: Database) -> None:
+    said = Said("Dạ", "**Mai**", {0: MessageRef(LAN, "9")})
+    stored, to = await staffs_words(database), await recipient_of(database)
+    await Relays(database).delivered(stored, to, said, "delivered", at=NOON)
+
+
+async def hang_at_desk(database: Database) -> None:
+    _, waiting = await Messages(database).waiting(1)
+    stored = replace(waiting[0], message=replace(waiting[0].message, hangs_on="lan:1"))
+    assert await Relays(database).hang_at_desk(stored, POST) == "61"
+
+
+async def hang_for_customer(database: Database) -> None:
+    await Relays(database).hang_for_customer(await recipient_of(database), "61")
+
+
+async def said(database: Database) -> None:
+    await Relays(database).said(await staffs_words(database))
+
+
+async def is_withdrawn(database: Database) -> None:
+    assert not await Relays(database).is_withdrawn(await staffs_words(database))
+
+
+async def done(database: Database) -> None:
+    (errand,) = await Errands(database).at_desk(1)
+    await Errands(database).done(errand, at=NOON, then=[Errand("tell", text="nữa")])
+
+
+async def told(database: Database) -> None:
+    (errand,) = await Errands(database).for_customer(1)
+    await Errands(database).told(errand, key="reply-tell-3", at=NOON)
+
+
+async def is_shown(database: Database) -> None:
+    await Cases(database).is_shown(await case_of(database))
+
+
+def heard(case: Case) -> Case:
+    return replace(case, labels=("mới",))
 
 
 async def store(database: Database) -> None:
@@ -131,18 +225,62 @@ CALLS: dict[str, Call] = {
     "Turns.store": store,
     "Turns.cover": cover,
     "Turns.transcript": lambda db: Turns(db).transcript(LAN),
+    "Cases.open": lambda db: Cases(db).open(2, "taken", "", at=NOON),
+    "Cases.newest": lambda db: Cases(db).newest(1),
+    "Cases.all_of": lambda db: Cases(db).all_of(1),
+    "Cases.opened": lambda db: Cases(db).opened(),
+    "Cases.change": lambda db: Cases(db).change(
+        1, heard, at=NOON, action=ACTION, then=lambda before, after: [Errand("words", text="x")]
+    ),
+    "Cases.take_over": lambda db: Cases(db).take_over(2, heard, at=NOON, action=ACTION),
+    "Cases.block": lambda db: Cases(db).block(1, True, at=NOON, action=ACTION),
+    "Cases.is_shown": is_shown,
+    "Cases.post_of": lambda db: Cases(db).post_of(1),
+    "Cases.conversation_at": lambda db: Cases(db).conversation_at(POST),
+    "Cases.posts_lost": lambda db: Cases(db).posts_lost(1),
+    "Cases.keep_post": lambda db: Cases(db).keep_post(1, Post(POST, "6")),
+    "Cases.lose_post": lambda db: Cases(db).lose_post(1, Post(POST, "5")),
+    "CaseFiles.of": lambda db: CaseFiles(db).of(1),
+    "Errands.to_show": lambda db: Errands(db).to_show(),
+    "Errands.to_tell": lambda db: Errands(db).to_tell(),
+    "Errands.at_desk": lambda db: Errands(db).at_desk(1),
+    "Errands.for_customer": lambda db: Errands(db).for_customer(1),
+    "Errands.messages": lambda db: Errands(db).messages([1, 2]),
+    "Errands.shown_with": lambda db: Errands(db).shown_with(1),
+    "Errands.places": lambda db: Errands(db).places(1),
+    "Errands.sent": lambda db: Errands(db).sent(reply_key(1)),
+    "Errands.customer": lambda db: Errands(db).customer(1),
+    "Errands.done": done,
+    "Errands.told": told,
+    "Relays.show_staff": show_staff,
+    "Relays.passed_on": passed_on,
+    "Relays.recipient": lambda db: Relays(db).recipient(POST),
+    "Relays.said": said,
+    "Relays.is_withdrawn": is_withdrawn,
+    "Relays.take_over": lambda db: Relays(db).take_over(1, heard, at=NOON),
+    "Relays.delivered": delivered,
+    "Relays.hang_for_customer": hang_for_customer,
+    "Relays.hang_at_desk": hang_at_desk,
+    "StoredShelf.of": lambda db: StoredShelf(db, "web").of("lan"),
+    "StoredShelf.take": lambda db: StoredShelf(db, "web").take("lan", "none"),
+    "StoredShelf.clear": lambda db: StoredShelf(db, "web").clear("lan", "k"),
     "Database.read": lambda db: db.read(rows),
     "Database.write": lambda db: db.write(two_writes),
     "ReadOnlyDatabase.read": lambda db: ReadOnlyDatabase(db.path).read(rows),
     "is_current": lambda db: is_current(db.path),
 }
-WITH_A_TEST_OF_THEIR_OWN = {"Database.open", "Database.close", "DailyBackup.run"}
+WITH_A_TEST_OF_THEIR_OWN = {"StoredShelf.put", "Database.open", "Database.close", "DailyBackup.run"}
 NEVER_DO_ANYTHING = {"ReadOnlyDatabase.write", "ReadOnlyDatabase.close"}
 READS = {
     *("Asked.gaps", "Asked.known_sections", "Asked.relied_on", "Asked.questions"),
     *("Messages.conversations_waiting", "Messages.waiting", "Messages.attachment", "Turns.history", "Turns.transcript"),
     *("PolicyVersions.active", "PolicyVersions.versions", "PolicyVersions.files", "PolicyVersions.hashes"),
     *("PolicyVersions.activations", "PolicyVersions.last_considered"),
+    *("Cases.newest", "Cases.all_of", "Cases.opened", "Cases.post_of", "Cases.conversation_at", "Cases.posts_lost"),
+    *("CaseFiles.of", "Errands.to_show", "Errands.to_tell", "Errands.at_desk", "Errands.for_customer"),
+    *("Errands.messages", "Errands.shown_with", "Errands.places", "Errands.sent", "Errands.customer"),
+    *("Relays.recipient", "Relays.said", "Relays.is_withdrawn", "Relays.hang_for_customer", "Relays.hang_at_desk"),
+    *("StoredShelf.of", "StoredShelf.take"),
     *("StoredBookmarks.load", "Database.read", "ReadOnlyDatabase.read", "is_current"),
 }
 
