@@ -58,7 +58,8 @@ class Inbox:
 
     `platforms` are the names of those that are served: what was left unanswered on another one waits until
     that is served again. `pause` is the base of the waiting time in seconds before a failed turn is tried again.
-    `burst_wait` are the seconds that a message which is only a beginning waits for more; 0: it does not.
+    `burst_wait` are the seconds that a message which is only a beginning waits for more; 0: it does not. Nor does one
+    at an address that is answered `at_once`.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Inbox:
         clock: Callable[[], float] = time.monotonic,
         pause: float = 0.5,
         burst_wait: float = 0.0,
+        at_once: Callable[[Address], bool] = lambda at: False,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._messages = messages
@@ -80,6 +82,7 @@ class Inbox:
         self._clock = clock
         self._pause = pause
         self._burst_wait = burst_wait
+        self._at_once = at_once
         self._sleep = sleep
         self._arrived: dict[int, float] = {}  # inbox id → when this process received it
         self._told: set[Address] = set()
@@ -241,7 +244,7 @@ class Inbox:
         if turn[-1].message.album_id is not None:
             # Of one that came before this process began, nobody knows whether more is on its way.
             return self._arrived.setdefault(turn[-1].id, now) + ALBUM_QUIET - now
-        if not self._burst_wait or not is_all or not begins_only(turn):
+        if not self._burst_wait or not is_all or not begins_only(turn) or self._at_once(turn[0].message.address):
             return 0.0
         first, last = (self._arrived.setdefault(stored.id, now - self._age(stored)) for stored in (turn[0], turn[-1]))
         return min(last + self._burst_wait, first + _MOST_WAITS * self._burst_wait) - now

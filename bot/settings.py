@@ -20,6 +20,7 @@ DEFAULT_MODEL = "anthropic:claude-haiku-5-5"
 _MARK = r"[^\s\w!#$%&'()*+,\-/:;<=>?@\[\\\]^`{|}~\"\x00-\x1f\x7f\ud800-\udfff]{0,4}"
 
 _SHORTEST_STALE = timedelta(minutes=10)
+_SHORTEST_QUIET = timedelta(minutes=5)
 
 
 def _keys(value: object) -> object:
@@ -78,6 +79,9 @@ class Settings(BaseSettings):
     shopdesk_growing_mark: str = ""
     shopdesk_stale: Literal["answer", "person"] = "answer"
     shopdesk_stale_after: str = "6h"
+    shopdesk_staff_replies: Literal["all", "command"] = "all"
+    shopdesk_staff_name: Literal["name", "shop", "role"] = "name"
+    shopdesk_desk_quiet: str = "24h"
     shopdesk_burst_wait: float = Field(default=0.7, ge=0, le=10, allow_inf_nan=False)
     shopdesk_log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -131,6 +135,13 @@ class Settings(BaseSettings):
             raise ValueError("must be 10m or more: clocks differ")
         return value
 
+    @field_validator("shopdesk_desk_quiet")
+    @classmethod
+    def _is_quiet(cls, value: str) -> str:
+        if span_of(value) < _SHORTEST_QUIET:
+            raise ValueError("must be 5m or more: people think before they answer")
+        return value
+
     @field_validator("shopdesk_link_hosts")
     @classmethod
     def _are_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -162,6 +173,11 @@ class Settings(BaseSettings):
     def stale_after(self) -> timedelta:
         """How long a message may wait before its writer is asked to excuse that."""
         return span_of(self.shopdesk_stale_after)
+
+    @property
+    def desk_quiet(self) -> timedelta:
+        """After so long without a word, a case that somebody has taken goes back to the bot."""
+        return span_of(self.shopdesk_desk_quiet)
 
     @property
     def database(self) -> Path:

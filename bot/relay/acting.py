@@ -188,8 +188,8 @@ class Acting:
     async def _write(self, action: Action, case: Case, words: Words) -> ActionResult:
         if is_blank(action.argument):
             raise NotPossible("desk_empty")
-        is_note, shown = action.kind == "note", self._words(self._rules.language)
-        said = shown.say("desk_note_by" if is_note else "desk_reply_by", text=action.argument)
+        is_note = action.kind == "note"
+        note = self._words(self._rules.language).say("desk_note_by", text=action.argument)
         if not is_note:
             # On record as his words before it is on record as done: what is delivered twice is stored once.
             await self._receive(self._as_message(action))
@@ -198,7 +198,7 @@ class Acting:
             lambda one: one,
             at=self._now(),
             action=action,
-            then=lambda before, changed: [Errand("words", author=action.by.name, text=said)],
+            then=lambda before, changed: [Errand("words", author=action.by.name, text=note)] if is_note else (),
         )
         if changed is None:
             return ActionResult(words.say("desk_done_already"))

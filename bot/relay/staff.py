@@ -17,7 +17,7 @@ from bot.relay.words import Words
 from bot.reply.making import reply_on
 from bot.reply.parcel import Parcel
 from bot.scheduler import SendScheduler
-from bot.storage.errands import FILES
+from bot.storage.errands import FILES, Errand
 from bot.storage.messages import Messages, StoredMessage
 from bot.storage.outbox import reply_key
 from bot.storage.relays import Recipient, Relays, Said
@@ -216,7 +216,12 @@ class StaffWords:
         return "" if to.last_author is not None else _bold(name)
 
     async def _done(self, stored: StoredMessage, to: Recipient, said: Said | None, mark: Mark, reason: str) -> None:
-        await self._relays.delivered(stored, to, said, mark, reason=reason, at=self._now())
+        errands = [] if stored.message.deleted else [Errand("mark", stored.root, author=mark, text=reason)]
+        if stored.message.command == "reply":
+            # What was typed behind a command stands nowhere in the post.
+            words = self._words.say("desk_reply_by", text=stored.message.text)
+            errands.insert(0, Errand("words", author=stored.message.sender_name, text=words))
+        await self._relays.delivered(stored, to, said, errands, at=self._now())
 
 
 def _bold(name: str) -> str:

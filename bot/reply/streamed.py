@@ -287,7 +287,7 @@ class StreamedReply:
     def _last_call(self) -> ReplyCall | None:
         """The one edit that a reply still gets which was broken off."""
         part = max((number for number, slot in enumerate(self._slots) if slot.lasts), default=None)
-        if part is not None and not (slot := self._slots[part]).given_up:
+        if not self._complete and part is not None and not (slot := self._slots[part]).given_up:
             shown = slot.shown.text.removesuffix(self._growing_mark).rstrip() if slot.shown else ""
             shown = "" if shown == self._sentence else shown
             marked = f"{shown}\n\n{self._broken_off}".strip()

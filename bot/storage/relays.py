@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.chat import Address, MessageRef
-from bot.desk import Mark
 from bot.storage.cases import Case, Decide, change_case, open_case
 from bot.storage.database import Database, iso
 from bot.storage.errands import Errand, keep_places, places_of, queue
@@ -74,11 +73,11 @@ class Relays:
         return await self._database.write(lambda db: _take_over(db, conversation_id, heard, at))
 
     async def delivered(
-        self, stored: StoredMessage, to: Recipient, said: Said | None, mark: Mark, *, reason: str = "", at: datetime
+        self, stored: StoredMessage, to: Recipient, said: Said | None, errands: Sequence[Errand], *, at: datetime
     ) -> None:
-        """A message of staff's is done with: this is what the customer sees of it now (None: nothing), and how it is
-        to be marked."""
-        await self._database.write(lambda db: _delivered(db, stored, to, said, mark, reason, at))
+        """A message of staff's is done with: this is what the customer sees of it now (None: nothing), and how that is
+        shown in the post."""
+        await self._database.write(lambda db: _delivered(db, stored, to, said, errands, at))
 
     async def hang_for_customer(self, to: Recipient, hangs_on: str | None) -> str | None:
         """The `OutboundMessage.reply_to` of what hangs on this message of the post."""
@@ -141,8 +140,7 @@ def _delivered(
     stored: StoredMessage,
     to: Recipient,
     said: Said | None,
-    mark: Mark,
-    reason: str,
+    errands: Sequence[Errand],
     at: datetime,
 ) -> None:
     keep_places(db, stored.root, said.places if said else {})
@@ -154,8 +152,7 @@ def _delivered(
         changed = db.execute("UPDATE turns SET text = ? WHERE role = 'staff' AND reply_key = ?", (text, key))
         if not changed.rowcount:
             _insert_turn(db, to.conversation_id, stored.root, "staff", text, "complete", key, at, said.preface)
-    if not stored.message.deleted:
-        queue(db, to.conversation_id, None, [Errand("mark", stored.root, author=mark, text=reason)])
+    queue(db, to.conversation_id, None, errands)
     _close(db, [stored], at)
 
 

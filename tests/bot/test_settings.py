@@ -216,3 +216,11 @@ def test_a_long_wait_is_a_span_that_clocks_can_tell(tmp_path: Path) -> None:
     for text, words in (("6", "must be a number of minutes, hours or days, for example 90m"), ("9m", "10m or more")):
         with pytest.raises(SettingsError, match=f"SHOPDESK_STALE_AFTER is wrong: .*{words}"):
             settings_of(tmp_path, f"SHOPDESK_STALE_AFTER={text}")
+
+
+def test_the_desk_has_its_rules(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, "SHOPDESK_DESK_QUIET=2d\nSHOPDESK_STAFF_REPLIES=command\nSHOPDESK_STAFF_NAME=shop")
+    assert settings.desk_quiet == timedelta(days=2)
+    assert (settings.shopdesk_staff_replies, settings.shopdesk_staff_name) == ("command", "shop")
+    with pytest.raises(SettingsError, match="SHOPDESK_DESK_QUIET is wrong: must be 5m or more"):
+        settings_of(tmp_path, "SHOPDESK_DESK_QUIET=1m")

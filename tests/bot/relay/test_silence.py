@@ -1,11 +1,12 @@
 """The bot is silent from the moment at which a person speaks: one more edit at most, and no further message."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from bot.llm.base import ModelRequest
-from tests.bot.relay.workbench import Shop
+from tests.bot.relay.workbench import Shop, World, opened
 from tests.fake_model import Step
 from tests.words import eventually
 
@@ -121,3 +122,11 @@ async def test_an_answer_in_several_messages_sends_no_more_of_them(shop: Shop) -
     assert [call.text[-15:] for call in sends[1:]] == ["trả lời ngay ạ."]
     (shown,) = [text for text in shop.world.seen if text.startswith("dài lắm")]
     assert shown.startswith("dài lắm")
+
+
+async def test_a_word_of_staffs_waits_for_no_other(tmp_path: Path) -> None:
+    world = World(burst_wait=9.0)
+    async with opened(tmp_path, world) as shop:
+        await shop.handed_over()
+        await shop.staff("Dạ")
+        await eventually(lambda: world.seen[-1] == "**Mai**\n\nDạ", timeout=5)

@@ -212,6 +212,7 @@ class World:
     model: ScriptedModel = field(default_factory=lambda: ScriptedModel(script=answering))
     numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     jump: timedelta = timedelta()
+    burst_wait: float = 0.0
 
     @property
     def seen(self) -> list[str]:
@@ -264,7 +265,15 @@ class Shop:
             pause=0.001,
             tick=0.02,
         )
-        self.inbox = Inbox(self.messages, self.relay, platforms={"shop", "desk"}, pause=0.001, now=world.now)
+        self.inbox = Inbox(
+            self.messages,
+            self.relay,
+            platforms={"shop", "desk"},
+            pause=0.001,
+            now=world.now,
+            at_once=world.desk.is_post,
+            burst_wait=world.burst_wait,
+        )
         self.relay.open(self.inbox.receive)
 
     async def customer(self, text: str, number: int | None = None, **more: object) -> int:

@@ -117,7 +117,7 @@ async def passed_on(database: Database) -> None:
 async def delivered(database: Database) -> None:
     said = Said("Dạ", "**Mai**", {0: MessageRef(LAN, "9")})
     stored, to = await staffs_words(database), await recipient_of(database)
-    await Relays(database).delivered(stored, to, said, "delivered", at=NOON)
+    await Relays(database).delivered(stored, to, said, [Errand("mark", stored.id, author="delivered")], at=NOON)
 
 
 async def hang_at_desk(database: Database) -> None:
