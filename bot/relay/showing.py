@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 _AT_ONCE = 8
 _PAUSE = 0.5
 _LONGEST_PAUSE = 60.0
+_BREATH = 0.1
 _TICK = 15.0
 """Seconds after which what only time changes is looked at."""
 
@@ -67,6 +68,8 @@ class Showing:
                         looked = self._clock()
                         await self._due()
                     await self._begin()
+                    if len(self._tasks) > _AT_ONCE:
+                        await asyncio.sleep(_BREATH)  # there is enough to do: what else there is, is asked less often
                 except StorageError as exc:
                     log.error("the desk waits: %s", exc)
                     await asyncio.sleep(self._pause)

@@ -244,7 +244,8 @@ def keep_edit(db: sqlite3.Connection, answered: StoredMessage, at: datetime) -> 
 
 def _correction_id(message_id: str, edited_at: datetime, number: int) -> str:
     """An edit that is delivered twice gets the same id twice."""
-    return f"{message_id}@{edited_at.timestamp():.0f}{f'-{number}' if number > 1 else ''}"
+    moment = f"{edited_at.timestamp():.3f}".removesuffix(".000")
+    return f"{message_id}@{moment}{f'-{number}' if number > 1 else ''}"
 
 
 def _conversation_of(db: sqlite3.Connection, message: InboundMessage, at: datetime) -> int:

@@ -138,3 +138,29 @@ async def test_the_bytes_of_an_attachment_are_kept(messages: Messages) -> None:
     await messages.keep_attachment(received.inbox_id, 0, b"jpeg")
     assert await messages.attachment(received.inbox_id, 0) == b"jpeg"
     assert await messages.attachment(received.inbox_id, 1) is None
+
+
+async def test_a_deletion_waits_behind_what_it_deletes_and_is_stored_once(database: Database) -> None:
+    messages = Messages(database)
+    await messages.receive(message("sai rồi"), at=NOON)
+    gone = message("", deleted=True)
+    assert (await messages.receive(gone, at=NOON)).is_new
+    assert not (await messages.receive(gone, at=NOON)).is_new
+    _, (first, second) = await messages.waiting(1)
+    assert (first.message.text, second.message.deleted, second.root) == ("sai rồi", True, first.id)
+
+
+async def test_the_deletion_of_what_never_came_is_nothing(database: Database) -> None:
+    assert not (await Messages(database).receive(message("", deleted=True), at=NOON)).is_new
+    assert await Messages(database).conversations_waiting({"shop"}) == ()
+
+
+async def test_two_edits_in_one_second_are_two_edits(database: Database) -> None:
+    messages = Messages(database)
+    await messages.receive(message("một"), at=NOON)
+    await messages.close((await messages.waiting(1))[1], at=NOON)
+    for text in ("hai", "ba", "hai", "ba"):
+        await messages.receive(message(text, edited=True), at=NOON)
+    _, waiting = await messages.waiting(1)
+    assert [stored.message.text for stored in waiting] == ["hai", "ba"]
+    assert {stored.root for stored in waiting} == {1}
