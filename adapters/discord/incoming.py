@@ -126,8 +126,8 @@ class Incoming:
             if not self._deliveries.add(channel_id, partial(self._hand_on_deletion, channel_id, message_id)):
                 log.error("The deletion of message %s is not taken: too many wait already", message_id)
 
-    async def _find_deletions(self, channel_id: int, there: Sequence[int], oldest: int) -> None:
-        for message_id in self._said.missing(channel_id, there, since=oldest):
+    async def _find_deletions(self, channel_id: int, there: Sequence[int], since: int, until: int) -> None:
+        for message_id in self._said.missing(channel_id, there, since=since, until=until):
             await self._hand_on_deletion(channel_id, message_id)
 
     async def _hand_on_deletion(self, channel_id: int, message_id: int) -> None:

@@ -68,9 +68,10 @@ class DiscordDesk:
             formatted=formatted,
             words=words,
         )
+        self._hook = Hook(once=self._once, calls=calls)
         self._writing = Writing(
             forum=self._forum,
-            hook=Hook(once=self._once, calls=calls),
+            hook=self._hook,
             journal=self._journal,
             formatted=formatted,
             words=words,
@@ -87,6 +88,7 @@ class DiscordDesk:
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
+        self._hook.forget()
         await self._journal.load()
         await self._open.enter_async_context(self._once)
         return self

@@ -112,6 +112,23 @@ async def test_a_deletion_is_found_after_a_while_away_once(server: DiscordServer
         assert heard(office.door) == [("new", "bốn")]
 
 
+async def test_what_is_read_again_after_a_crash_was_not_deleted(server: DiscordServer) -> None:
+    bookmarks, journal = Notebook(), Notebook()
+    async with at_work(server, bookmarks=bookmarks, desk_journal=journal, bookmark_pause=0.0) as office:
+        _, thread = await office.open()
+        server.staff.write(thread, "một", mention_bot=False)
+        await office.door.next()
+        await server.wait_for(lambda: True)
+        as_it_was = dict(bookmarks.marks)
+        server.staff.write(thread, "hai", mention_bot=False)
+        await office.door.next(2)
+    # What was read last is not on record yet when the process dies.
+    async with at_work(server, bookmarks=Notebook(as_it_was), desk_journal=journal, bookmark_pause=0.0) as office:
+        server.staff.write(thread, "ba", mention_bot=False)
+        await server.wait_for(lambda: ("new", "ba") in heard(office.door))
+        assert all(kind == "new" for kind, _ in heard(office.door))
+
+
 async def test_who_names_the_bot_in_a_post_asks_it_and_says_nothing_to_the_customer(office: Office) -> None:
     server = office.server
     post, thread = await office.open()
