@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 from pydantic import SecretStr
 
 from adapters.console import ConsolePlatform
-from adapters.discord.desk.commands import DESCRIBED
 from adapters.discord.platform import DiscordPlatform
 from adapters.telegram.platform import TelegramPlatform
 from adapters.telegram.webhook import Webhook
@@ -29,6 +28,7 @@ from bot.inbox import Inbox
 from bot.llm.anthropic.model import AnthropicModel
 from bot.llm.base import ChatModel
 from bot.llm.offline import OfflineModel
+from bot.menus import customer_commands, described, staff_commands
 from bot.outbox import RecordedPlatform
 from bot.policies.life import LivePolicies
 from bot.policies.live import Policies
@@ -53,12 +53,6 @@ log = logging.getLogger(__name__)
 
 Announce = Callable[[str], None]
 
-_CUSTOMER_COMMANDS = {command: f"command_{command}" for command in ("start", "new", "stop", "human", "help")}
-_STAFF_COMMANDS = {
-    **{command: f"command_{command}" for command in ("ask", "new", "stop", "help")},
-    **{"question": "command_ask_question"},
-    **{name: f"command_desk_{name}" for name in DESCRIBED},
-}
 GRACE = 8.0
 """Seconds that running answers have to end when the program is told to."""
 _FIRST_PAUSE = 1.0
@@ -300,7 +294,7 @@ def platforms_of(shop: Shop, readiness: Readiness) -> list[ChatPlatform]:
                 staff_role_id=settings.discord_staff_role_id,
                 api_url=settings.discord_api_url,
                 gateway_url=settings.discord_gateway_url,
-                descriptions=command_descriptions(shop.policies.current(), _STAFF_COMMANDS),
+                descriptions=described(shop.policies.current(), staff_commands()),
                 may_link=shop.policies.may_link,
                 sentence=shop.policies.sentence,
                 bookmarks=shop.bookmarks("discord"),
@@ -343,21 +337,13 @@ def telegram_of(shop: Shop) -> TelegramPlatform | None:
         token=settings.telegram_bot_token.get_secret_value(),
         api_url=settings.telegram_api_url,
         proxy_url=_secret(settings.telegram_proxy_url),
-        commands=command_descriptions(shop.policies.current(), _CUSTOMER_COMMANDS),
+        commands=described(shop.policies.current(), customer_commands(settings)),
         calls_per_second=settings.telegram_calls_per_second,
         drafts=settings.telegram_stream == "draft",
         may_link=shop.policies.may_link,
         person_button=lambda: shop.policies.sentence("person_button"),
         webhook=Webhook(url, _secret(settings.telegram_webhook_secret)) if url else None,
     )
-
-
-def command_descriptions(policies: Policies, commands: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """Language → command → what a menu of commands says of it. `commands`: command → key of its sentence."""
-    return {
-        language: {command: policies.sentence(key, language) for command, key in commands.items()}
-        for language in policies.languages
-    }
 
 
 def what_is_off(shop: Shop) -> list[str]:

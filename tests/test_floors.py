@@ -49,6 +49,7 @@ FLOORS: dict[str, tuple[int, str]] = {
     "bot.app": (5, "root"),
     "bot.cli": (5, "root"),
     "bot.policy_commands": (5, "root"),
+    "bot.menus": (5, "root"),
     "bot.process": (5, "root"),
     "bot.connections": (5, "root"),
     "bot.init": (5, "root"),

@@ -37,7 +37,6 @@ def build_tree(
         allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=False),
         allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
     )
-
     everybody = descriptions.get("en") or next(iter(descriptions.values()))
 
     def words(key: str) -> locale_str:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import re
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -127,8 +126,8 @@ class Incoming:
             if not self._deliveries.add(channel_id, partial(self._hand_on_deletion, channel_id, message_id)):
                 log.error("The deletion of message %s is not taken: too many wait already", message_id)
 
-    async def _find_deletions(self, channel_id: int, there: Sequence[int], oldest: int) -> None:
-        for message_id in self._said.missing(channel_id, there, since=oldest):
+    async def _find_deletions(self, channel_id: int, there: Sequence[int], since: int, until: int) -> None:
+        for message_id in self._said.missing(channel_id, there, since=since, until=until):
             await self._hand_on_deletion(channel_id, message_id)
 
     async def _hand_on_deletion(self, channel_id: int, message_id: int) -> None:
@@ -148,11 +147,6 @@ class Incoming:
             return True
         return getattr(channel, "id", 0) in self._posts
 
-    def _is_for_customer(self, message: discord.Message, me: discord.ClientUser) -> bool:
-        """Whether this is written in a post to its customer. Who names the bot there asks it, as everywhere else."""
-        names = re.search(rf"<@!?{me.id}>", message.content) is not None
-        return self._is_post(message.channel) and not names
-
     async def _hand_on_missed(self, client: discord.Client, message: discord.Message, *, edited: bool = False) -> None:
         me = client.user
         if me is not None and is_words(message) and (self._is_post(message.channel) or is_addressed(message, me)):
@@ -167,18 +161,18 @@ class Incoming:
             self._missed.is_done(message)
             return
         await self._is_begun(message.channel, message.id)
-        before, taken, in_post = self._heard.note(message), False, self._is_for_customer(message, me)
+        before, taken = self._heard.note(message), False
         told: list[discord.Message] = []
         try:
             taken = await deliver(
                 self._receive,
-                _read(message, me, edited=edited, in_post=in_post),
+                self._read(message, me, edited=edited),
                 self._pauses,
                 late=lambda: self._tell_writer(message, told),
             )
         finally:
             if taken:
-                if in_post:
+                if self._is_post(message.channel):
                     await self._said.note(message.channel.id, message.id)
                 self._missed.is_done(message)
             else:
@@ -186,6 +180,15 @@ class Incoming:
                 self._missed.stays_behind(message)
         for sentence in told:
             await self._take_back(sentence)
+
+    def _read(
+        self, message: discord.Message, me: discord.ClientUser, *, edited: bool
+    ) -> InboundMessage | UnreadableUpdate:
+        try:
+            read = read_in_post if self._is_post(message.channel) else read_message
+            return read(message, me, edited=edited)
+        except (AttributeError, KeyError, TypeError, ValueError) as exc:
+            return UnreadableUpdate(NAME, str(message.id), repr(message), f"{type(exc).__name__}: {exc}")
 
     async def _is_begun(self, channel: discord.abc.Snowflake, first_id: int) -> None:
         """Somebody is heard in private for the first time: only by our own record is this place found again."""
@@ -231,9 +234,11 @@ class Incoming:
         channel = interaction.channel
         if not await self._admit(interaction, language) or channel is None:
             return
-        # Whoever asks the bot in a post asks for himself; only this is for the customer.
-        address = post_address(channel.id) if command == "reply" else address_of(channel)
-        reply_to = await self._defer(interaction, address, ephemeral=command in ("stop", "reply"))
+        address = address_of(channel)
+        if self._is_post(channel) and command in (None, "stop"):
+            # Plain words would be for the customer there.
+            address, command = post_address(channel.id), command or "ask"
+        reply_to = await self._defer(interaction, address, ephemeral=command == "stop")
         message = _command_message(interaction, address, command, text, reply_to)
 
         async def not_taken() -> None:
@@ -307,15 +312,6 @@ class Incoming:
             await self._calls.make(told, f"command {interaction.id}")
         except PlatformError as exc:
             log.warning("Command %s could not be answered: %s", interaction.id, exc)
-
-
-def _read(
-    message: discord.Message, me: discord.ClientUser, *, edited: bool, in_post: bool
-) -> InboundMessage | UnreadableUpdate:
-    try:
-        return (read_in_post if in_post else read_message)(message, me, edited=edited)
-    except (AttributeError, KeyError, TypeError, ValueError) as exc:
-        return UnreadableUpdate(NAME, str(message.id), repr(message), f"{type(exc).__name__}: {exc}")
 
 
 def _command_message(

@@ -34,8 +34,8 @@ class HandOn(Protocol):
     async def __call__(self, client: discord.Client, message: discord.Message, *, edited: bool = False) -> None: ...
 
 
-Compare = Callable[[int, Sequence[int], int], Awaitable[None]]
-"""Is given the messages of a post that are still there, of those from an oldest one on."""
+Compare = Callable[[int, Sequence[int], int, int], Awaitable[None]]
+"""Is given the messages of a post that are still there, from one on and up to another."""
 
 OLDEST = timedelta(hours=24)
 """What is older is not read back; Telegram keeps what was missed for as long."""
@@ -261,7 +261,7 @@ class Missed:
             if message.edited_at is not None and message.edited_at > since:
                 await self._hand_on(client, message, edited=True)
         oldest = there[-1].id if len(there) == _LOOKED_AT else 0
-        await self._compare(getattr(channel, "id", 0), [message.id for message in there], oldest)
+        await self._compare(getattr(channel, "id", 0), [message.id for message in there], oldest, before)
 
     def _read_to(self, place: str, message_id: int) -> None:
         if _id(place) not in self._not_taken and self._places.mark(place) is not None:

@@ -144,7 +144,6 @@ class DiscordPlatform:
                 calls=Calls(timeout=call_timeout, warns=False),
                 slow_calls=Calls(timeout=call_timeout, budget=budget, warns=False),
                 budget=budget,
-                slash=self._slash,
                 formatted=partial(to_discord, may_link=lambda url: url.startswith(_DESK_LINKS) or may_link(url)),
                 sentence=sentence,
                 journal=desk_journal,
@@ -193,7 +192,7 @@ class DiscordPlatform:
             descriptions=self._descriptions,
             reidentify_after=self._reidentify_after,
             desk=actions,
-            extend=(lambda tree, words: add_commands(tree, actions, words, incoming.take)) if actions else None,
+            extend=(lambda tree, words: add_commands(tree, actions, words)) if actions else None,
         )
         try:
             async with client, Files(api_url=self._api_url) as files, self.desk or nullcontext():

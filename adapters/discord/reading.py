@@ -104,7 +104,8 @@ def read_message(message: discord.Message, me: discord.ClientUser, *, edited: bo
 
 def read_in_post(message: discord.Message, me: discord.ClientUser, *, edited: bool = False) -> InboundMessage:
     """What one of the staff wrote in a post of the desk: words for a customer on any platform, so nothing in them
-    is a command, and nothing is left that only Discord understands."""
+    is a command, and nothing is left that only Discord understands. Who names the bot there asks it."""
+    asks = re.search(rf"<@!?{me.id}>", message.content) is not None
     texts = [message.content, *(snapshot.content for snapshot in message.message_snapshots)]
     words = [_portable(_readable(text, message, me)) for text in texts]
     return InboundMessage(
@@ -116,9 +117,11 @@ def read_in_post(message: discord.Message, me: discord.ClientUser, *, edited: bo
         sent_at=(message.edited_at if edited else None) or message.created_at,
         attachments=_attachments(message),
         role="staff",
+        command="ask" if asks else None,
         edited=edited,
         quoted=_quoted(message, me) if _hangs_on(message) else "",
         hangs_on=_hangs_on(message),
+        reply_to=str(message.id) if asks else None,
     )
 
 

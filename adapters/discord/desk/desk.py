@@ -20,7 +20,6 @@ from adapters.discord.desk.posts import Posts
 from adapters.discord.desk.tags import Tags
 from adapters.discord.desk.writing import Writing
 from adapters.discord.reading import NAME, channel_id_of, is_post
-from adapters.discord.slash import SlashAnswers
 from bot.chat import Address, Bookmarks, MessageRef
 from bot.desk import Act, Card, Complete, Mark, Post, PostMessage
 from bot.errors import MessageGone
@@ -46,7 +45,6 @@ class DiscordDesk:
         calls: Calls,
         slow_calls: Calls,
         budget: Budget,
-        slash: SlashAnswers,
         formatted: Callable[[str], str],
         sentence: Callable[[str, str | None], str],
         journal: Bookmarks | None,
@@ -70,14 +68,15 @@ class DiscordDesk:
             formatted=formatted,
             words=words,
         )
+        self._hook = Hook(once=self._once, calls=calls)
         self._writing = Writing(
             forum=self._forum,
-            hook=Hook(once=self._once, calls=calls),
+            hook=self._hook,
             journal=self._journal,
             formatted=formatted,
             words=words,
         )
-        self._marks = Marks(forum=self._forum, slash=slash, words=words)
+        self._marks = Marks(forum=self._forum)
         self._alerts = Alerts(
             alerts_channel_id,
             role_id=staff_role_id,
@@ -89,6 +88,7 @@ class DiscordDesk:
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
+        self._hook.forget()
         await self._journal.load()
         await self._open.enter_async_context(self._once)
         return self

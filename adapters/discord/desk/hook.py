@@ -42,6 +42,10 @@ class Hook:
         self._none_until = 0.0
         self._one_at_a_time = asyncio.Lock()
 
+    def forget(self) -> None:
+        """Look for it again: the connection that it was found by is another one now."""
+        self._found, self._none_until = None, 0.0
+
     async def write(
         self, forum: discord.ForumChannel, thread_id: int, body: Mapping[str, Any], files: Sequence[File]
     ) -> int | None:

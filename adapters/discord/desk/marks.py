@@ -6,12 +6,9 @@ from collections.abc import Mapping
 import discord
 
 from adapters.discord.client import NO_MENTIONS
-from adapters.discord.desk.cards import Words
 from adapters.discord.desk.forum import Forum
-from adapters.discord.failures import CALL_ERRORS
 from adapters.discord.keys import nonce_of
 from adapters.discord.newest import Newest
-from adapters.discord.slash import SlashAnswers
 from bot.desk import Mark
 from bot.errors import AccountRejected
 
@@ -25,19 +22,16 @@ _LONGEST_REASON = 500
 class Marks:
     """Marks of the newest messages, in memory; of one from before this process Discord is asked."""
 
-    def __init__(self, *, forum: Forum, slash: SlashAnswers, words: Words) -> None:
+    def __init__(self, *, forum: Forum) -> None:
         self._forum = forum
-        self._slash = slash
-        self._words = words
         self._started = discord.utils.time_snowflake(discord.utils.utcnow())
         self._known: Newest[int, Mark] = Newest(_REMEMBERED)
         self._reasons: Newest[int, int] = Newest(_REMEMBERED)
         self._may_not = False
 
     async def show(self, thread_id: int, message_id: str, mark: Mark, reason: str) -> None:
-        """See `StaffDesk.mark`. What was written by a command is marked in the command's answer."""
+        """See `StaffDesk.mark`. What was written by a command is no message that could be marked."""
         if not message_id.isdecimal():
-            await self._answer(message_id, mark, reason)
             return
         number = int(message_id)
         earlier = await self._earlier(thread_id, number)
@@ -85,14 +79,3 @@ class Marks:
             )
 
         self._reasons[message_id] = (await self._forum.awake(send, thread_id)).id
-
-    async def _answer(self, command: str, mark: Mark, reason: str) -> None:
-        interaction = self._slash.pending(command)
-        if interaction is None:
-            return  # nobody can be told any more: the command is of long ago
-        words = self._words(f"desk_mark_{mark}")
-        content = f"{EMOJI[mark]} {words} {' '.join(reason.split())}".strip()[:1900]
-        try:
-            await interaction.edit_original_response(content=content, allowed_mentions=NO_MENTIONS)
-        except CALL_ERRORS as exc:
-            log.warning("Command %s could not be answered: %s", interaction.id, type(exc).__name__)

@@ -42,9 +42,9 @@ class Said:
         if message_id in before:
             await self._keep(post_id, tuple(one for one in before if one != message_id))
 
-    def missing(self, post_id: int, there: Collection[int], *, since: int) -> list[int]:
-        """Which of them are not among those that are `there`, of all that came behind `since`."""
-        return [one for one in self._said.get(post_id, ()) if one >= since and one not in there]
+    def missing(self, post_id: int, there: Collection[int], *, since: int, until: int) -> list[int]:
+        """Which of them, from `since` on and up to `until`, are not among those that are `there`."""
+        return [one for one in self._said.get(post_id, ()) if since <= one <= until and one not in there]
 
     async def _keep(self, post_id: int, ids: tuple[int, ...]) -> None:
         self._said[post_id] = ids

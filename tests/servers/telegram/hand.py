@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from tests.servers.telegram.uploads import FOLDERS
+
 if TYPE_CHECKING:
     from tests.servers.telegram.server import TelegramServer
 
@@ -52,6 +54,14 @@ async function look() {
       log.replaceChildren(...state.messages.map(m => {
         const box = shown(m.text, m.entities);
         box.className = "m " + (m.by_bot ? "bot" : "me");
+        for (const kind of m.files) box.append(` [${kind}]`);
+        for (const label of m.buttons) {
+          const button = document.createElement("button");
+          button.textContent = label.text;
+          button.onclick = () => fetch("/hand/press", {method: "POST", body: JSON.stringify(
+            {chat_id: +form.chat.value, message_id: m.id, data: label.callback_data})});
+          box.append(document.createElement("br"), button);
+        }
         return box;
       }));
       stop.hidden = !state.can_stop;
@@ -87,18 +97,40 @@ def routes(server: "TelegramServer") -> list[web.RouteDef]:
         server.stop_pressed(int(given["chat_id"]))
         return web.json_response({})
 
+    async def press(request: web.Request) -> web.StreamResponse:
+        given: Any = await request.json()
+        server.customer(int(given["chat_id"]), "Lan").press(int(given["message_id"]), str(given["data"]))
+        return web.json_response({})
+
     async def messages(request: web.Request) -> web.StreamResponse:
         chat_id = int(request.query.get("chat_id", "7"))
         before = request.query.get("version", "")
 
         def state() -> dict[str, Any] | None:
             found = [
-                {"text": message.text, "entities": list(message.entities), "by_bot": message.by_bot}
+                {
+                    "id": message.message_id,
+                    "text": message.text,
+                    "entities": list(message.entities),
+                    "by_bot": message.by_bot,
+                    "files": [kind for kind in FOLDERS if kind in message.raw],
+                    "buttons": [one for row in _rows(message.raw) for one in row],
+                }
                 for message in server.messages(chat_id, everybody=True)
             ]
             chat = server.account.chats.get(chat_id)
             drafts = chat.visible_drafts() if chat else []
-            found += [{"text": draft.text, "entities": list(draft.entities), "by_bot": True} for draft in drafts]
+            found += [
+                {
+                    "id": 0,
+                    "text": draft.text,
+                    "entities": list(draft.entities),
+                    "by_bot": True,
+                    "files": [],
+                    "buttons": [],
+                }
+                for draft in drafts
+            ]
             can_stop = any(draft.can_stop for draft in drafts)
             version = str(hash(repr((found, can_stop))) & 0xFFFFFFFF)
             return None if version == before else {"version": version, "messages": found, "can_stop": can_stop}
@@ -109,5 +141,10 @@ def routes(server: "TelegramServer") -> list[web.RouteDef]:
         web.get("/", page, allow_head=False),
         web.post("/hand/write", write),
         web.post("/hand/stop", stop),
+        web.post("/hand/press", press),
         web.get("/hand/messages", messages, allow_head=False),
     ]
+
+
+def _rows(raw: Any) -> Any:
+    return raw.get("reply_markup", {}).get("inline_keyboard", [])

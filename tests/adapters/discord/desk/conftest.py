@@ -9,7 +9,7 @@ import pytest
 
 from adapters.discord.desk.desk import DiscordDesk
 from bot.chat import Address
-from bot.desk import Action, ActionKind, ActionResult, Card, Post, PostMessage
+from bot.desk import Action, ActionKind, ActionResult, Card, Post, PostMessage, StaffDesk
 from bot.errors import PlatformError
 from tests.adapters.discord.conftest import Desk, running
 from tests.adapters.discord.words import desk_descriptions
@@ -24,6 +24,7 @@ class Office:
     def __init__(self, door: Desk, desk: DiscordDesk) -> None:
         self.door = door
         self.desk = desk
+        self.port: StaffDesk = desk
         self.actions: list[Action] = []
         self.results: list[ActionResult | Exception] = []
         """What `act` answers next; then that it is done."""

@@ -148,14 +148,19 @@ async def test_a_failure_is_a_sentence_and_never_an_exception(office: Office) ->
         assert "could not be taken" in await said(office, press(office, office.server.staff, post, "take"))
 
 
-async def test_what_is_said_by_command_is_a_message_and_its_mark_is_the_answer(office: Office) -> None:
+async def test_a_mark_of_what_was_said_by_command_is_nothing(office: Office) -> None:
     post, thread = await office.open()
-    used = office.server.staff.command(thread, "reply", text="Dạ còn **size L** ạ.")
-    message = await office.door.next()
-    assert (message.command, message.text, message.address) == ("reply", "Dạ còn **size L** ạ.", post.address)
-    await office.desk.mark(MessageRef(post.address, message.message_id), "delivered")
-    assert await said(office, used) == "✅ The customer has it."
+    await said(office, office.server.staff.command(thread, "reply", text="Dạ còn **size L** ạ."))
+    assert [(one.kind, one.argument) for one in office.actions] == [("reply", "Dạ còn **size L** ạ.")]
+    await office.desk.mark(MessageRef(post.address, "action:1"), "delivered")
     assert office.shown(post) == []
+
+
+async def test_times_are_suggested(office: Office) -> None:
+    _, thread = await office.open()
+    offered = office.server.staff.complete(thread, "snooze", "when", "g")
+    await office.server.wait_for(lambda: offered.choices is not None)
+    assert [one["value"] for one in offered.choices or []] == ["giao hàng"]
 
 
 async def test_long_words_come_in_pieces(office: Office) -> None:

@@ -8,7 +8,7 @@ from bot.chat import File, MessageRef
 from bot.desk import PostMessage
 from bot.errors import AccountRejected, MessageGone, RateLimited, Unavailable
 from tests.adapters.discord.away import Notebook
-from tests.adapters.discord.desk.conftest import LAN, Office, at_work, button
+from tests.adapters.discord.desk.conftest import LAN, Office, at_work, button, soon, why_not
 from tests.servers.discord import DiscordServer
 
 
@@ -46,6 +46,20 @@ async def test_a_webhook_that_was_deleted_is_made_anew(office: Office) -> None:
     office.server.state.webhooks.clear()
     await office.write(post, "hai", key="k2")
     assert office.shown(post) == [("Lan", "một"), ("Lan", "hai")]
+
+
+async def test_a_door_that_was_closed_and_opened_again_goes_on(office: Office) -> None:
+    post, _ = await office.open()
+    ref = MessageRef(post.address, await office.write(post, "một"))
+    await office.door.stop()
+    with pytest.raises(Unavailable):
+        await office.write(post, "hai", key="2")
+    office.door.start()
+    await soon(lambda: not why_not(office.desk))
+    await office.desk.rewrite(ref, PostMessage("Lan", "một, sửa"))
+    await office.write(post, "hai", key="2")
+    assert office.shown(post) == [("Lan", "một, sửa"), ("Lan", "hai")]
+    assert len(office.server.state.webhooks) == 1
 
 
 async def test_without_the_right_to_webhooks_the_bot_writes_and_says_so(
