@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import bot.storage
-from bot.chat import Address, Attachment, MessageRef, Source, UnreadableUpdate
+from bot.chat import Address, Attachment, File, MessageRef, Source, UnreadableUpdate
 from bot.desk import Handover
 from bot.storage.asked import Asked
 from bot.storage.backup import backups
@@ -27,6 +27,7 @@ from bot.storage.messages import Messages
 from bot.storage.outbox import Outbox, reply_key
 from bot.storage.policies import Considered, PolicyVersions
 from bot.storage.reading import ReadOnlyDatabase, is_current
+from bot.storage.shelf import StoredShelf
 from bot.storage.turns import Answer, Turns
 from tests.bot.storage.interrupted import MOMENTS, Moment, interrupt
 from tests.words import LAN, NOON, message
@@ -125,6 +126,10 @@ CALLS: dict[str, Call] = {
     "PolicyVersions.hashes": lambda db: PolicyVersions(db).hashes(),
     "PolicyVersions.activations": lambda db: PolicyVersions(db).activations(),
     "PolicyVersions.last_considered": lambda db: PolicyVersions(db).last_considered(),
+    "StoredShelf.put": lambda db: StoredShelf(db, "web").put("1", "k", [File("a", "text/plain", b"a")]),
+    "StoredShelf.of": lambda db: StoredShelf(db, "web").of("1"),
+    "StoredShelf.take": lambda db: StoredShelf(db, "web").take("1", "t"),
+    "StoredShelf.clear": lambda db: StoredShelf(db, "web").clear("1", "k"),
     "StoredBookmarks.load": lambda db: StoredBookmarks(db, "discord").load(),
     "StoredBookmarks.keep": lambda db: StoredBookmarks(db, "discord").keep({"1": "11", "2": None, "3": "30"}),
     "Turns.history": history,
@@ -143,6 +148,7 @@ READS = {
     *("Messages.conversations_waiting", "Messages.waiting", "Messages.attachment", "Turns.history", "Turns.transcript"),
     *("PolicyVersions.active", "PolicyVersions.versions", "PolicyVersions.files", "PolicyVersions.hashes"),
     *("PolicyVersions.activations", "PolicyVersions.last_considered"),
+    *("StoredShelf.of", "StoredShelf.take"),
     *("StoredBookmarks.load", "Database.read", "ReadOnlyDatabase.read", "is_current"),
 }
 
