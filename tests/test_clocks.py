@@ -26,6 +26,8 @@ MAY_ASK = {
     "bot/storage/lock.py": "since when somebody holds the lock, as words",
     "bot/storage/outbox.py": "when a send was begun, on record",
     "adapters/console.py": "when something was written",
+    "bot/storage/shelf.py": "when a file was kept, on record",
+    "adapters/discord/incoming.py": "when a message was deleted, which Discord does not say",
     "adapters/discord/missed.py": "how old the oldest message is that is read back: Discord's ids are moments",
     "adapters/telegram/intake.py": "when a button was pressed, which Telegram does not say",
     "adapters/web/platform.py": "when something was written, as the page shows it",

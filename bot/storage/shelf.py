@@ -2,7 +2,7 @@
 
 import secrets
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from bot.chat import File, Shelved
@@ -14,13 +14,23 @@ _TOKEN_BYTES = 24
 class StoredShelf:
     """The `Shelf` of one platform. Every method is one transaction."""
 
-    def __init__(self, database: Database, platform: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        platform: str,
+        *,
+        token: Callable[[], str] = lambda: secrets.token_urlsafe(_TOKEN_BYTES),
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._database = database
         self._platform = platform
+        self._token = token
+        self._now = now
 
     async def put(self, chat_id: str, key: str, files: Sequence[File]) -> tuple[Shelved, ...]:
         """See `Shelf.put`."""
-        return await self._database.write(lambda db: _put(db, self._platform, chat_id, key, files))
+        tokens, at = [self._token() for _ in files], iso(self._now())
+        return await self._database.write(lambda db: _put(db, (self._platform, chat_id, key), files, tokens, at))
 
     async def of(self, chat_id: str) -> Mapping[str, tuple[Shelved, ...]]:
         """See `Shelf.of`."""
@@ -56,14 +66,15 @@ class StoredShelf:
         )
 
 
-def _put(db: sqlite3.Connection, platform: str, chat_id: str, key: str, files: Sequence[File]) -> tuple[Shelved, ...]:
-    where, at = (platform, chat_id, key), iso(datetime.now(UTC))
+def _put(
+    db: sqlite3.Connection, where: tuple[str, str, str], files: Sequence[File], tokens: Sequence[str], at: str
+) -> tuple[Shelved, ...]:
     db.executemany(
         "INSERT OR IGNORE INTO shelf (token, platform, chat_id, message_key, position, name, media_type, data, kept_at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            (secrets.token_urlsafe(_TOKEN_BYTES), *where, position, file.name, file.media_type, file.data, at)
-            for position, file in enumerate(files)
+            (token, *where, position, file.name, file.media_type, file.data, at)
+            for position, (token, file) in enumerate(zip(tokens, files, strict=True))
         ],
     )
     rows = db.execute(

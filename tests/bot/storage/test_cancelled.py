@@ -10,6 +10,7 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from shutil import copyfile
 from typing import Any
@@ -66,6 +67,7 @@ async def furnish(database: Database) -> None:
     await outbox.sent(reply_key(1), MessageRef(LAN, "7"))
     await outbox.sending(f"{reply_key(1)}/1", LAN, doubles=True)
     await StoredBookmarks(database, "discord").keep({"1": "10", "2": "20"})
+    await StoredShelf(database, "web", token=lambda: "t", now=lambda: _AT).put("1", "k", [File("a", "a/b", b"a")])
     await versions.store({"a.md": "# Một"}, hash="a", at=NOON, who="Mai", why="đầu tiên")
     await versions.activate("a", at=NOON, who="Mai", why="đầu tiên")
     await versions.store({"a.md": "# Hai"}, hash="b", at=NOON, who="Mai", why="mới")
@@ -219,6 +221,10 @@ CALLS: dict[str, Call] = {
     "PolicyVersions.hashes": lambda db: PolicyVersions(db).hashes(),
     "PolicyVersions.activations": lambda db: PolicyVersions(db).activations(),
     "PolicyVersions.last_considered": lambda db: PolicyVersions(db).last_considered(),
+    "StoredShelf.put": lambda db: _shelf(db).put("1", "k2", [File("a", "text/plain", b"a")]),
+    "StoredShelf.of": lambda db: _shelf(db).of("1"),
+    "StoredShelf.take": lambda db: _shelf(db).take("1", "t"),
+    "StoredShelf.clear": lambda db: _shelf(db).clear("1", "k"),
     "StoredBookmarks.load": lambda db: StoredBookmarks(db, "discord").load(),
     "StoredBookmarks.keep": lambda db: StoredBookmarks(db, "discord").keep({"1": "11", "2": None, "3": "30"}),
     "Turns.history": history,
@@ -449,3 +455,10 @@ async def test_a_cancelled_backup_leaves_no_half_copy_that_counts(furnished: Pat
 
 class Over(Exception):
     """A day would pass now."""
+
+
+_AT = datetime(2026, 11, 20, tzinfo=UTC)
+
+
+def _shelf(database: Database) -> StoredShelf:
+    return StoredShelf(database, "web", token=lambda: "t2", now=lambda: _AT)
