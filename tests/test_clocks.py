@@ -14,7 +14,7 @@ MAY_ASK = {
     "bot/inbox.py": "when a message was received; its age only when another process received it",
     "bot/engine/engine.py": "when an answer was given, today's date for the model, and ages across processes",
     "bot/engine/late.py": "how long a message lay at the platform, before this process",
-    "bot/llm/anthropic/errors.py": "`Retry-After` as a date",
+    "bot/llm/wire.py": "`Retry-After` as a date",
     "bot/policies/life.py": "when a version was made and went live",
     "bot/policies/live.py": "which policies count today",
     "bot/policy_commands/asked.py": "the beginning of a span that the operator asks for",

@@ -11,11 +11,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 
 import anthropic
 
 from bot.chat import Source
-from bot.llm.anthropic.model import AnthropicModel
+from bot.llm.anthropic.model import ANTHROPIC, AnthropicModel
 from bot.llm.anthropic.request import build_body
 from bot.llm.base import ModelMessage, ModelRequest, TextDelta
 
@@ -68,7 +69,7 @@ async def measure(name: str, url: str, key: str, count: int) -> tuple[float, lis
 
 async def reader(name: str, url: str, key: str, stack: contextlib.AsyncExitStack) -> Reader:
     if name == "AnthropicModel":
-        model = AnthropicModel(model=MODEL, api_keys=[key], base_url=url)
+        model = AnthropicModel(model=MODEL, api_key=key, endpoint=replace(ANTHROPIC, base_url=url))
         stack.push_async_callback(model.close)
         return lambda: read_ours(model)
     http = anthropic.DefaultAioHttpClient() if "aiohttp" in name else None

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
-from bot.errors import ModelRejected, ModelUnavailable
+from bot.errors import KeyRefused, ModelRejected, ModelUnavailable
 from bot.llm.anthropic.model import AnthropicModel
 from bot.llm.base import Finished, ModelRequest, TextDelta
 from tests.bot.llm.conftest import Connect
@@ -88,7 +88,7 @@ async def test_a_redirect_is_followed_with_the_body_but_without_the_key(
             return web.Response(status=308, headers={"location": f"{other}{request.path}"})
 
         async with endpoint(moved) as url:
-            with pytest.raises(ModelRejected, match="ANTHROPIC_API_KEY"):
+            with pytest.raises(KeyRefused, match="ANTHROPIC_API_KEY"):
                 await text_of(connect(base_url=url), question)
     (first, with_key), (second, with_key_elsewhere) = seen
     assert first == second != b""
