@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from bot.chat import Source
-from bot.llm.base import Cited, TextDelta
+from bot.llm.base import Cited, ModelRequest, TextDelta
 
 RULE = (
     "Sections of the shop's policies are given as a list; each begins with its number in square brackets. Behind a "
@@ -20,6 +20,11 @@ _LEAD = re.compile(r"[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*")
 """What may stand before a fence on its line: quotes and marks of lists."""
 _FENCE = 3
 _LONGEST_LEAD = 80
+
+
+def asks_for_marks(request: ModelRequest) -> bool:
+    """Whether `RULE` belongs into a request. The same in all turns of a shop, also where nothing was found for one."""
+    return bool(request.sections or request.tools or request.found)
 
 
 def numbers_of(known: Iterable[str]) -> dict[str, int]:

@@ -171,6 +171,12 @@ class Answer:
                 return
             yield chunk
 
+    def hurry(self, seconds: float) -> None:
+        """From now on wait for so long only: what mattered is there."""
+        self._timer.cancel()
+        self._read_timeout = seconds
+        self._timer = self._loop.call_later(seconds, self._ring)
+
     def close(self, *, complete: bool) -> None:
         """Close the connection, unless the message is `complete`: then it serves the next request."""
         self._timer.cancel()

@@ -1,6 +1,5 @@
 """Turns a `ModelRequest` into the body of a Messages API call, stable to the byte at its start."""
 
-import base64
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,12 +12,10 @@ from bot.llm.anthropic.blocks import Said
 from bot.llm.anthropic.dialect import CACHE, EFFORT, SEARCH_RESULTS, THINKING, TOOL_CHOICE
 from bot.llm.base import Image, ModelMessage, ModelRequest, ToolResult, ToolRound, ToolSpec
 from bot.llm.dialect import NOTHING, Without
-from bot.llm.numbered import RULE, listed, name_of, numbers_of
+from bot.llm.images import LEFT_OUT, in_base64
+from bot.llm.numbered import RULE, asks_for_marks, listed, name_of, numbers_of
 from bot.llm.wire import Body
 
-IMAGE_TYPES = ("image/jpeg", "image/png", "image/gif", "image/webp")
-MAX_IMAGE_BYTES = 5 * 1024 * 1024
-"""The API refuses a request with a larger one."""
 THINKING_ROOM = 4096
 """Tokens added to `max_tokens` for a model that thinks: its thoughts count as output."""
 
@@ -33,7 +30,6 @@ _HERE: Json = {"sections": "here"}
 _HERE_ENCODED = '{"sections":"here"}'
 _SECTIONS_KEPT = 8
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
-_LEFT_OUT = "[picture left out: too large, or of a kind that cannot be read]"
 
 
 class BodyEncoder:
@@ -119,7 +115,8 @@ def _body(
         body["tools"] = [_tool(tool) for tool in request.tools]
         if not request.may_call and TOOL_CHOICE not in without:
             body["tool_choice"] = {"type": "none"}
-    text = "\n\n".join(filter(None, (request.system.strip() and request.system, RULE if numbers else "")))
+    rule = RULE if numbers is not None and asks_for_marks(request) else ""
+    text = "\n\n".join(filter(None, (request.system.strip() and request.system, rule)))
     if text:
         system: Json = {"type": "text", "text": text}
         if not sections:
@@ -257,7 +254,6 @@ def _dumps(value: object) -> str:
 
 
 def _image(image: Image) -> Json:
-    if image.media_type not in IMAGE_TYPES or not 0 < len(image.data) <= MAX_IMAGE_BYTES:
-        return {"type": "text", "text": _LEFT_OUT}
-    data = base64.b64encode(image.data).decode("ascii")
+    if (data := in_base64(image)) is None:
+        return {"type": "text", "text": LEFT_OUT}
     return {"type": "image", "source": {"type": "base64", "media_type": image.media_type, "data": data}}

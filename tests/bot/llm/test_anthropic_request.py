@@ -9,9 +9,10 @@ import pytest
 from bot.chat import Source
 from bot.errors import ModelRejected
 from bot.llm.anthropic.dialect import EFFORT, PARTS, THINKING
-from bot.llm.anthropic.request import MAX_IMAGE_BYTES, THINKING_ROOM, BodyEncoder, build_body
+from bot.llm.anthropic.request import THINKING_ROOM, BodyEncoder, build_body
 from bot.llm.base import Image, ModelMessage, ModelRequest
 from bot.llm.dialect import NOTHING, Without
+from bot.llm.images import MAX_IMAGE_BYTES
 from tests.bot.llm.conftest import RETURNS, SHIPPING
 from tests.servers.anthropic.rules import check_body
 
