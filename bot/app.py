@@ -25,9 +25,8 @@ from bot.engine.limits import EngineLimits, Lateness
 from bot.errors import AccountRejected, PlatformError, SettingsError
 from bot.failpoints import FailingDatabase, FailingModel, FailingPlatform, Failpoint, failpoint_of
 from bot.inbox import Inbox
-from bot.llm.anthropic.model import AnthropicModel
 from bot.llm.base import ChatModel
-from bot.llm.offline import OfflineModel
+from bot.models import model_of
 from bot.outbox import RecordedPlatform
 from bot.policies.life import LivePolicies
 from bot.policies.live import Policies
@@ -267,20 +266,6 @@ async def _opened(settings: Settings, failpoint: Failpoint | None) -> AsyncItera
         await database.close()
 
 
-def model_of(settings: Settings, policies: LivePolicies | Policies) -> ChatModel:
-    """The model that the settings name. Raises `SettingsError` when its key is missing."""
-    provider, _, name = settings.model.partition(":")
-    if provider == "offline":
-        return OfflineModel(sentence=policies.sentence)
-    if not settings.anthropic_api_key:
-        raise SettingsError(f"SHOPDESK_MODEL is {settings.model}, but ANTHROPIC_API_KEY is empty: set it in .env.")
-    return AnthropicModel(
-        model=name,
-        api_keys=tuple(key.get_secret_value() for key in settings.anthropic_api_key),
-        base_url=settings.anthropic_base_url,
-    )
-
-
 Readiness = Callable[[], Mapping[str, str]]
 
 
@@ -355,7 +340,7 @@ def command_descriptions(policies: Policies, commands: Mapping[str, str]) -> dic
 def what_is_off(shop: Shop) -> list[str]:
     """A line for each part that is off, with the setting that turns it on, and one for the model."""
     settings = shop.settings
-    lines = [_line("model", "on" if shop.model.name != "offline" else "off", _model_words(shop.model))]
+    lines = [_line("model", "on" if shop.model.name != "offline" else "off", _model_words(shop))]
     lines.append(_line("policies", "on", _policy_words(shop.policies.current())))
     if settings.telegram_bot_token is None:
         lines.append(_line("telegram", "off", "TELEGRAM_BOT_TOKEN is empty"))
@@ -378,10 +363,12 @@ def _warning_words(count: int) -> str:
     return f"{count} warning{'' if count == 1 else 's'}: `shopdesk policies check` lists what to look at"
 
 
-def _model_words(model: ChatModel) -> str:
-    if model.name == "offline":
-        return "no key: policies are quoted word for word. ANTHROPIC_API_KEY turns Claude on"
-    return model.name
+def _model_words(shop: Shop) -> str:
+    if shop.model.name != "offline":
+        return shop.model.name
+    if shop.settings.openai_api_key and not shop.settings.shopdesk_model:
+        return "policies are quoted word for word. SHOPDESK_MODEL=openai:MODEL names a model for OPENAI_API_KEY"
+    return "no key: policies are quoted word for word. ANTHROPIC_API_KEY turns Claude on"
 
 
 def _line(name: str, state: str, words: str) -> str:

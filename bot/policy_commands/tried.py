@@ -177,7 +177,7 @@ def _with_model(settings: Settings, name: str) -> Settings:
     try:
         name = read_settings(None, shopdesk_model=name).model
     except SettingsError:
-        raise SettingsError(f"--model {name} names no model: write anthropic:MODEL, or offline.") from None
+        raise SettingsError(f"--model {name} names no model: write PROVIDER:MODEL, or offline.") from None
     return settings.model_copy(update={"shopdesk_model": name})
 
 
