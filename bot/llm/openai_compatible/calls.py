@@ -1,6 +1,6 @@
 """The tool calls of a chat completion, as they grow in the pieces of a stream."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from bot.errors import ModelUnavailable
@@ -41,16 +41,16 @@ class GrowingCalls:
             call.length += len(arguments)
             call.arguments.append(arguments)
 
-    def complete(self, number: int) -> list[ToolCall]:
-        """The calls. `number` tells the rounds of a turn apart. Raises `ModelUnavailable` for one that could not be
-        answered."""
+    def complete(self, taken: Collection[str] = ()) -> list[ToolCall]:
+        """The calls. `taken` are the ids of earlier ones in the same turn. Raises `ModelUnavailable` for one that could
+        not be answered."""
         found: list[ToolCall] = []
-        seen: set[str] = set()
+        seen = set(taken)
         for index, call in enumerate(self._calls):
             if not ID.fullmatch(call.name):
                 raise ModelUnavailable("The model called a tool in a form that has no answer.")
             # Ids go back to this endpoint or to another one, and all of them take this form.
-            call_id = call.id if ID.fullmatch(call.id) and call.id not in seen else f"call_{number}_{index}"
+            call_id = call.id if ID.fullmatch(call.id) and call.id not in seen else f"call_{len(taken)}_{index}"
             seen.add(call_id)
             found.append(ToolCall(call_id, call.name, arguments_of(mended("".join(call.arguments)), call.whole or {})))
         return found

@@ -29,8 +29,8 @@ class ChatReader:
 
     `finished` is set by the answer's own end and by nothing else; `failure` is what the stream reported, to be raised
     after the events that came before it. `ended`: the answer is whole, and only figures may follow. `calls_tools`:
-    tools were offered, so it may end in calls; `number` tells the rounds of a turn apart. `keys` are hidden in what
-    the stream reports.
+    tools were offered, so it may end in calls; `taken` are the ids of earlier calls of the turn. `keys` are hidden in
+    what the stream reports.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class ChatReader:
         section_ids: Sequence[str],
         *,
         calls_tools: bool = False,
-        number: int = 0,
+        taken: Collection[str] = (),
         keys: Collection[str] = (),
     ) -> None:
         self.finished = self.ended = self.thinks = False
@@ -52,7 +52,7 @@ class ChatReader:
         self._marks = Marks(section_ids) if section_ids else None
         self._asked = self._model = model
         self._calls = GrowingCalls()
-        self._calls_tools, self._number, self._keys = calls_tools, number, keys
+        self._calls_tools, self._taken, self._keys = calls_tools, taken, keys
         self._thought: list[str] = []
         self._thought_field, self._thought_length = "", 0
         self._usage, self._is_billed = Usage(), False
@@ -168,7 +168,7 @@ class ChatReader:
         if reason in _REFUSALS or (self._declines and not self._has_text):
             raise ModelRefused("The model declined to answer this turn.")
         if self._calls and self._calls_tools and reason in _CALLS:
-            events.extend(self._calls.complete(self._number))
+            events.extend(self._calls.complete(self._taken))
             self.finished = True
             said = Said(self._asked, self._thought_field, "".join(self._thought)) if self._thought else None
             events.append(Finished(self._usage, self._model, "tools", said))

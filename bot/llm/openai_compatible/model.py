@@ -84,7 +84,7 @@ class OpenAIModel:
             self._model,
             tuple(request.known),
             calls_tools=bool(request.tools and request.may_call),
-            number=len(request.rounds),
+            taken=[call.id for one in request.rounds for call in one.calls],
             keys=[self._key],
         )
         try:
