@@ -117,7 +117,7 @@ async def read_raw(client: anthropic.AsyncAnthropic) -> tuple[float, int]:
 
 
 @contextlib.contextmanager
-def loopback_model(kind: str) -> Iterator[tuple[str, str]]:
+def loopback_model(kind: str = "anthropic") -> Iterator[tuple[str, str]]:
     """The loopback model in a process of its own: its address and key."""
     arguments = ["--rate", "40", "--say", WORD, "--repeat", str(WORDS)]
     with subprocess.Popen(
