@@ -37,6 +37,7 @@ _NO_MODEL = re.compile(
     re.IGNORECASE,
 )
 _ADVICE = {400: "The request was refused", 413: "The request is too large: shorten the policies or the pictures"}
+_PART_OF_KEY = re.compile(r"\bsk-[^\s'\"),]*|[^\s'\"(]*\*{3,}[^\s'\"),]*")
 _LONGEST = 200
 
 
@@ -121,10 +122,10 @@ def is_unknown_model(refusal: Refusal) -> bool:
 
 
 def without(text: str, keys: Collection[str]) -> str:
-    """A text in which no key shows."""
+    """A text in which no key shows, and no part of one: some endpoints repeat its beginning and its end."""
     for key in keys:
         text = text.replace(key, "***") if key else text
-    return text
+    return _PART_OF_KEY.sub("***", text)
 
 
 def _of_refusal(refusal: Refusal, endpoint: Endpoint, model: str, keys: Collection[str]) -> ModelError:

@@ -15,6 +15,7 @@ from bot.llm.anthropic.request import BodyEncoder, Effort, Thinking
 from bot.llm.base import ModelEvent, ModelRequest
 from bot.llm.dialect import Dialect, Without
 from bot.llm.endpoint import Endpoint, shown
+from bot.llm.numbered import asks_for_marks
 from bot.llm.refusals import TRANSPORT_ERRORS, complaint_of, not_an_api, translate
 from bot.llm.wire import Answer, Refusal, Wire, is_html
 
@@ -123,7 +124,7 @@ class AnthropicModel:
         await self._wire.close()
 
     def _reader(self, request: ModelRequest, without: Without) -> MessageReader:
-        numbered = SEARCH_RESULTS in without
+        numbered = SEARCH_RESULTS in without and asks_for_marks(request)
         # Most requests have nothing but the sections that all of them have in common.
         shared = not request.found and not request.rounds
         ids = self._bodies.sections(request.sections, without).ids.keys() if shared else request.known.keys()
@@ -174,7 +175,7 @@ class AnthropicModel:
 
     def _safe(self, exc: Exception) -> Exception | None:
         """The cause, unless a traceback would show a key that the endpoint repeated."""
-        return None if self._key in str(exc) else exc
+        return None if self._key and self._key in str(exc) else exc
 
 
 def _address(endpoint: Endpoint, key: str, tls: ssl.SSLContext) -> tuple[str, dict[str, str]]:

@@ -28,7 +28,8 @@ class ChatReader:
     """The state of one answer.
 
     `finished` is set by the answer's own end and by nothing else; `failure` is what the stream reported, to be raised
-    after the events that came before it. `ended`: the answer is whole, and only figures may follow. `calls_tools`:
+    after the events that came before it. `ended`: the answer is whole, and only figures may follow. `marked`: it was
+    asked for the numbers of its sections. `calls_tools`:
     tools were offered, so it may end in calls; `taken` are the ids of earlier calls of the turn. `keys` are hidden in
     what the stream reports.
     """
@@ -38,6 +39,7 @@ class ChatReader:
         model: str,
         section_ids: Sequence[str],
         *,
+        marked: bool = False,
         calls_tools: bool = False,
         taken: Collection[str] = (),
         keys: Collection[str] = (),
@@ -49,7 +51,7 @@ class ChatReader:
         self._sse = SseReader()
         self._cleaner = Cleaner()
         self._thoughts: Thoughts | None = Thoughts()
-        self._marks = Marks(section_ids) if section_ids else None
+        self._marks = Marks(section_ids) if marked else None
         self._asked = self._model = model
         self._calls = GrowingCalls()
         self._calls_tools, self._taken, self._keys = calls_tools, taken, keys

@@ -16,6 +16,7 @@ from bot.errors import ModelRejected, ModelUnavailable, SettingsError
 from bot.llm.base import ModelEvent, ModelRequest
 from bot.llm.dialect import Dialect
 from bot.llm.endpoint import Endpoint
+from bot.llm.numbered import asks_for_marks
 from bot.llm.openai_compatible.events import ChatReader
 from bot.llm.openai_compatible.request import PARTS, BodyEncoder, Effort, Thinking
 from bot.llm.refusals import TRANSPORT_ERRORS, error_in_stream, not_an_api, translate
@@ -83,6 +84,7 @@ class OpenAIModel:
         reader = ChatReader(
             self._model,
             tuple(request.known),
+            marked=asks_for_marks(request),
             calls_tools=bool(request.tools and request.may_call),
             taken=[call.id for one in request.rounds for call in one.calls],
             keys=[self._key],

@@ -95,6 +95,17 @@ async def test_a_redirect_is_followed_with_the_body_but_without_the_key(
     assert (with_key, with_key_elsewhere) == (True, False)
 
 
+async def test_a_redirect_is_not_followed_where_it_would_carry_a_key(connect: Connect, question: ModelRequest) -> None:
+    async def moved(request: web.Request) -> web.Response:
+        return web.Response(status=308, headers={"location": f"http://127.0.0.1:9{request.path}"})
+
+    async with endpoint(moved) as url:
+        for place in ({"auth": "x-api-key"}, {"headers": {"api-key": "secret"}}):
+            with pytest.raises(ModelUnavailable, match="status 308") as caught:
+                await text_of(connect(base_url=url, **place), question)
+            assert caught.value.again is False
+
+
 @pytest.mark.parametrize("status", [400, 529])
 async def test_a_compressed_error_is_read(connect: Connect, question: ModelRequest, status: int) -> None:
     async def refuse(_: web.Request) -> web.Response:

@@ -322,6 +322,26 @@ async def test_a_server_as_small_as_ollama_is_learned_once(connect: Connect, que
         assert finished(events).usage.output_tokens == 0, "it told nothing of usage"
 
 
+async def test_a_number_is_dropped_also_when_nothing_was_found(
+    server: OpenAIServer, connect: Connect, question: ModelRequest
+) -> None:
+    server.answer("I do not know [1].")
+    nothing = replace(question, sections=(), tools=(SEARCH,))
+    assert text_of(await collect(connect(), nothing)) == "I do not know."
+    server.answer("Item [1].")
+    assert text_of(await collect(connect(), replace(question, sections=()))) == "Item [1]."
+
+
+async def test_no_part_of_a_key_that_an_endpoint_repeats_is_shown(
+    server: OpenAIServer, connect: Connect, question: ModelRequest
+) -> None:
+    server.fault(
+        Fault("http", 401, message="Incorrect API key provided: sk-te*****one. You can find it", error_type="")
+    )
+    _, raised = await until_error(connect(), question)
+    assert "provided: *** You can" in str(raised)
+
+
 @pytest.mark.parametrize("unknown", ["system", "max_tokens", "reasoning_effort", "max_completion_tokens"])
 async def test_what_an_endpoint_refuses_is_left_out(connect: Connect, question: ModelRequest, unknown: str) -> None:
     async with OpenAIServer(unknown=[unknown]) as other:
