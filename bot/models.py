@@ -165,7 +165,7 @@ def providers_of(settings: Settings, config: Config) -> Mapping[str, Configured]
     }
     for name, provider in config.providers.items():
         usual = ANTHROPIC if provider.kind == "anthropic" else OPENAI
-        if provider.keys_env is None and name in found and provider.base_url is None:
+        if provider.keys_env is None and name == usual.name:
             found[name] = _built_in(usual, provider, settings)
             continue
         place = f"base_url of [providers.{name}]"
@@ -190,7 +190,8 @@ def _built_in(usual: Endpoint, provider: Provider, settings: Settings) -> Config
     is_claude = usual is ANTHROPIC
     keys = settings.anthropic_api_key if is_claude else settings.openai_api_key
     base_url = settings.anthropic_base_url if is_claude else settings.openai_base_url
-    endpoint = _endpoint(usual.name, base_url, usual.key_setting, usual.url_setting, provider)
+    url_setting = f"base_url of [providers.{usual.name}]" if provider.base_url else usual.url_setting
+    endpoint = _endpoint(usual.name, provider.base_url or base_url, usual.key_setting, url_setting, provider)
     return Configured(endpoint, provider, tuple(key.get_secret_value() for key in keys))
 
 

@@ -159,8 +159,9 @@ async def test_what_cannot_work_is_one_sentence(
 async def test_a_built_in_provider_can_be_told_more(tmp_path: Path) -> None:
     async with AnthropicServer(of_2023=True) as gateway:
         gateway.answer("Dạ.")
-        toml = '[providers.anthropic]\nkind = "anthropic"\nauth = "x-api-key"\n[model]\neffort = "high"'
-        variables = {"ANTHROPIC_API_KEY": gateway.api_key, "ANTHROPIC_BASE_URL": gateway.url}
+        table = f'kind = "anthropic"\nbase_url = "{gateway.url}"\nauth = "x-api-key"'
+        toml = f'[providers.anthropic]\n{table}\n[model]\neffort = "high"'
+        variables = {"ANTHROPIC_API_KEY": gateway.api_key}
         async with models_in(tmp_path, toml, **variables) as models:
             await ask(models, "anthropic:claude-haiku-4-5")
         assert gateway.calls[0].headers["anthropic-version"] == "2023-06-01"
