@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import shutil
 import tempfile
 import time
 from collections import Counter
@@ -27,14 +28,14 @@ _LONGEST = 180.0
 @dataclass(frozen=True, slots=True)
 class Ran:
     """`lives`: seconds from the beginning of each life of the program to its kill; `quiet`: seconds from the last
-    start until all was answered. `refused`: calls that Telegram refused, by status."""
+    start until all was answered. `refused`: calls that Telegram refused, by status, method and reason."""
 
     messages: int
     verdict: Verdict
     lives: Sequence[float]
     seconds: float
     quiet: float
-    refused: Counter[int]
+    refused: Counter[str]
     tracebacks: int
 
 
@@ -45,8 +46,12 @@ async def run(
     seed: int = 1,
     life_time: tuple[float, float] = (0.3, 4.0),
     kinds: Sequence[str] = _KINDS,
+    keep: Path | None = None,
 ) -> Ran:
-    """Let customers write so many messages, ten each, while the program is killed so often."""
+    """Let customers write so many messages, ten each, while the program is killed so often.
+
+    `keep`: where the database and the log go when not everything is as it should be.
+    """
     chance = random.Random(seed)
     words = Words(longest=9_000)
     with tempfile.TemporaryDirectory() as name:
@@ -69,7 +74,13 @@ async def run(
                 verdict = await _settled(telegram, expected, words)
                 quiet = time.monotonic() - last
             log = (Path(name) / "log").read_text(encoding="utf-8")
-    refused = Counter(call.status for call in telegram.log if call.status not in (0, 200))
+            if keep and (verdict.lost or verdict.doubled or verdict.strange or verdict.disordered):
+                await asyncio.to_thread(shutil.copytree, name, keep, dirs_exist_ok=True)
+    refused = Counter(
+        f"{call.status} {call.method} ({call.description.removeprefix('Bad Request: ')[:40]})"
+        for call in telegram.log
+        if call.status not in (0, 200)
+    )
     return Ran(messages, verdict, lives, time.monotonic() - began, quiet, refused, log.count("Traceback"))
 
 
@@ -111,7 +122,7 @@ async def _settled(telegram: TelegramServer, expected: dict[str, Expected], word
 def report(ran: Ran) -> list[str]:
     """What became of all the messages, in words."""
     verdict = ran.verdict
-    refused = ", ".join(f"{count} x {status}" for status, count in ran.refused.items()) or "none"
+    refused = ", ".join(f"{count} x {what}" for what, count in ran.refused.items()) or "none"
     return [
         f"messages: {ran.messages}, kills: {len(ran.lives)}, in {ran.seconds:.0f} s; "
         f"a life lasted {at(ran.lives, 0.5):.1f} s (median)",
