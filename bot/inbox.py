@@ -147,8 +147,6 @@ class Inbox:
             await self._backlog.give_back()
 
     def _take_up(self, conversation_id: int) -> bool:
-        if conversation_id in self._workers:
-            return False
         self._wake(conversation_id)
         return conversation_id in self._workers
 
