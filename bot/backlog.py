@@ -26,13 +26,14 @@ _SUSPECT = 2
 _COMPANY = (125, 30, 8)
 """How many suspects are taken up first that have 2, 3, 4 tries; then twice as many, and so on."""
 _ALONE = _SUSPECT + len(_COMPANY)
-"""From so many tries on the first of a life is alone, and only that counts as one more."""
+"""With so many tries or more the first of a life is alone, and only for that one a kill counts any more."""
 _TRIAL = 2.0
-"""Seconds that those before must have run, unless they are done, when the next suspects are taken up. Longer, and in
-a time of many kills nobody would ever have his turn."""
+_LONG_TRIAL = 10.0
+"""Seconds that those before have run, unless they are done, when more suspects are taken up. With few tries, that is
+soon: in a time of many kills nobody would ever have his turn. With many: what kills is not to meet new company."""
 _QUIET = 10.0
-"""Seconds that the program has run before one is taken up alone for the first time; twice as many before the second
-time, and so on. A program that is killed for another reason again and again accuses nobody."""
+"""Seconds that the program has run before one is taken up alone; twice as many when it has one try more, and so on:
+a program that is killed for another reason again and again accuses nobody."""
 _PATIENCE = 30.0
 """Seconds that suspects wait for others to be taken up (a platform may be down), and for the end of one that is alone:
 if the program still lives then, that one is not why it was killed."""
@@ -132,7 +133,7 @@ class Backlog:
         for tries, group in groupby(suspects, lambda one: one.tries):
             left, most = deque(group), min(self._at_once, _company(tries))
             while left:
-                await self._are_done(self._running, _TRIAL)
+                await self._are_done(self._running, _TRIAL if tries < _ALONE or most == 1 else _LONG_TRIAL)
                 if most == 1:
                     await self._sleep(max(0.0, self._began + _QUIET * (tries - _ALONE + 1) - self._clock()))
                 room = min(most, await self._room(_SUSPECTS))
@@ -141,8 +142,7 @@ class Backlog:
                     return
                 if most == 1 and not await self._are_done([batch[0].conversation_id], _PATIENCE):
                     await self._uncount([batch[0].conversation_id])
-                if tries <= _ALONE:
-                    most = min(2 * most, self._at_once)
+                most = min(2 * most, self._at_once)
 
     async def _take_up(
         self, batch: Collection[Waiting], take_up: Callable[[int], bool], *, counts: bool = True
