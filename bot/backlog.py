@@ -11,7 +11,7 @@ import logging
 import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from itertools import groupby
+from itertools import groupby, islice
 
 from bot.errors import StorageError
 from bot.storage.messages import Messages, Waiting
@@ -120,9 +120,11 @@ class Backlog:
     async def _take_up_all(self, left: deque[Waiting], take_up: Callable[[int], bool]) -> None:
         lane = _lane(left[0])
         while left:
-            room = await self._room(lane)
-            if not await self._take_up([left.popleft() for _ in range(min(len(left), room))], take_up):
+            batch = tuple(islice(left, await self._room(lane)))
+            if not await self._take_up(batch, take_up):
                 return
+            for _ in batch:
+                left.popleft()
 
     async def _try_all(
         self, suspects: Sequence[Waiting], others: Mapping[str, deque[Waiting]], take_up: Callable[[int], bool]
