@@ -1,6 +1,7 @@
 """Customers write without a pause, and the program is killed at random moments and started again each time."""
 
 import asyncio
+import json
 import random
 import shutil
 import tempfile
@@ -28,7 +29,8 @@ _LONGEST = 180.0
 @dataclass(frozen=True, slots=True)
 class Ran:
     """`lives`: seconds from the beginning of each life of the program to its kill; `quiet`: seconds from the last
-    start until all was answered. `refused`: calls that Telegram refused, by status, method and reason."""
+    start until all was answered. `refused`: calls that Telegram refused, by status, method and reason; `unchanged`:
+    edits to what was shown already, which is not known after a kill."""
 
     messages: int
     verdict: Verdict
@@ -36,6 +38,7 @@ class Ran:
     seconds: float
     quiet: float
     refused: Counter[str]
+    unchanged: int
     tracebacks: int
 
 
@@ -50,7 +53,7 @@ async def run(
 ) -> Ran:
     """Let customers write so many messages, ten each, while the program is killed so often.
 
-    `keep`: where the database and the log go when not everything is as it should be.
+    `keep`: where the database, the log and what the customers see go when not everything is as it should be.
     """
     chance = random.Random(seed)
     words = Words(longest=9_000)
@@ -76,12 +79,14 @@ async def run(
             log = (Path(name) / "log").read_text(encoding="utf-8")
             if keep and (verdict.lost or verdict.doubled or verdict.strange or verdict.disordered):
                 await asyncio.to_thread(shutil.copytree, name, keep, dirs_exist_ok=True)
-    refused = Counter(
-        f"{call.status} {call.method} ({call.description.removeprefix('Bad Request: ')[:40]})"
-        for call in telegram.log
-        if call.status not in (0, 200)
+                chats = {chat: telegram.texts(int(chat)) for chat in expected}
+                (keep / "chats.json").write_text(json.dumps(chats, ensure_ascii=False, indent=1), encoding="utf-8")
+    refused = [call for call in telegram.log if call.status not in (0, 200)]
+    unchanged = [call for call in refused if "message is not modified" in call.description]
+    reasons = Counter(f"{one.status} {one.method} ({one.description[:60]})" for one in refused if one not in unchanged)
+    return Ran(
+        messages, verdict, lives, time.monotonic() - began, quiet, reasons, len(unchanged), log.count("Traceback")
     )
-    return Ran(messages, verdict, lives, time.monotonic() - began, quiet, refused, log.count("Traceback"))
 
 
 def script(messages: int, chance: random.Random, kinds: Sequence[str]) -> dict[str, Expected]:
@@ -128,8 +133,8 @@ def report(ran: Ran) -> list[str]:
         f"a life lasted {at(ran.lives, 0.5):.1f} s (median)",
         f"lost: {len(verdict.lost)}  double finals: {len(verdict.doubled)}  bare beginnings: {verdict.beginnings}"
         f"  anything else: {len(verdict.strange)}  out of order: {len(verdict.disordered)}",
-        f"all answered {ran.quiet:.1f} s after the last message; calls refused: {refused};"
-        f" tracebacks in the log: {ran.tracebacks}",
+        f"all answered {ran.quiet:.1f} s after the last message; edits that changed nothing: {ran.unchanged};"
+        f" calls refused: {refused}; tracebacks in the log: {ran.tracebacks}",
         *(
             f"  {what}: {one}"
             for what in ("lost", "doubled", "strange", "disordered")
