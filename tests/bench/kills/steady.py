@@ -29,12 +29,13 @@ _LONGEST = 180.0
 @dataclass(frozen=True, slots=True)
 class Ran:
     """`lives`: seconds from the beginning of each life of the program to its kill; `quiet`: seconds from the last
-    start until all was answered. `refused`: calls that Telegram refused, by status, method and reason; `unchanged`:
+    start until all was answered. `up`: how many of these lives came so far as to connect. `refused`: calls that Telegram refused, by status, method and reason; `unchanged`:
     edits to what was shown already, which is not known after a kill."""
 
     messages: int
     verdict: Verdict
     lives: Sequence[float]
+    up: int
     seconds: float
     quiet: float
     refused: Counter[str]
@@ -81,11 +82,12 @@ async def run(
                 await asyncio.to_thread(shutil.copytree, name, keep, dirs_exist_ok=True)
                 chats = {chat: telegram.texts(int(chat)) for chat in expected}
                 (keep / "chats.json").write_text(json.dumps(chats, ensure_ascii=False, indent=1), encoding="utf-8")
+    up = len(telegram.calls("deleteWebhook", status=200)) - 1
     refused = [call for call in telegram.log if call.status not in (0, 200)]
     unchanged = [call for call in refused if "message is not modified" in call.description]
     reasons = Counter(f"{one.status} {one.method} ({one.description[:60]})" for one in refused if one not in unchanged)
     return Ran(
-        messages, verdict, lives, time.monotonic() - began, quiet, reasons, len(unchanged), log.count("Traceback")
+        messages, verdict, lives, up, time.monotonic() - began, quiet, reasons, len(unchanged), log.count("Traceback")
     )
 
 
@@ -130,7 +132,7 @@ def report(ran: Ran) -> list[str]:
     refused = ", ".join(f"{count} x {what}" for what, count in ran.refused.items()) or "none"
     return [
         f"messages: {ran.messages}, kills: {len(ran.lives)}, in {ran.seconds:.0f} s; "
-        f"a life lasted {at(ran.lives, 0.5):.1f} s (median)",
+        f"a life lasted {at(ran.lives, 0.5):.1f} s (median), {ran.up} came so far as to connect",
         f"lost: {len(verdict.lost)}  double finals: {len(verdict.doubled)}  bare beginnings: {verdict.beginnings}"
         f"  anything else: {len(verdict.strange)}  out of order: {len(verdict.disordered)}",
         f"all answered {ran.quiet:.1f} s after the last message; edits that changed nothing: {ran.unchanged};"
