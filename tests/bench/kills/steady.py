@@ -28,9 +28,9 @@ _LONGEST = 180.0
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """`lives`: seconds from the beginning of each life of the program to its kill; `quiet`: seconds from the last
-    start until all was answered. `up`: how many of these lives came so far as to connect. `refused`: calls that Telegram refused, by status, method and reason; `unchanged`:
-    edits to what was shown already, which is not known after a kill."""
+    """`lives`: seconds from the beginning of each life of the program to its kill; `up`: how many came so far as to
+    connect; `quiet`: seconds from the last start until all was answered. `refused`: calls that Telegram refused, by
+    status, method and reason; `unchanged`: edits to what was shown already, which is not known after a kill."""
 
     messages: int
     verdict: Verdict
