@@ -62,6 +62,9 @@ class Person:
     ask: Callable[[str], object]
     texts: Callable[[], Sequence[str]]
     visitor: PatientVisitor | None = None
+    greets: bool = False
+    """Writes once before anything fails: what somebody writes in private for the first time ever, while the program is
+    not there, cannot be found on this platform."""
 
     async def leave(self) -> None:
         if self.visitor:
@@ -107,6 +110,7 @@ async def soak(seconds: float, crowd: Crowd = Crowd(), *, kills: bool = False, s
             async with program.open():
                 soaked.before = await program.level()
                 people = _people(shop, crowd)
+                await _get_acquainted(people, shop)
                 breaking = asyncio.create_task(_break(shop, chance, soaked, crowd.pace, disk=disk))
                 killing = asyncio.create_task(_kill(program, chance, soaked)) if kills else None
                 began = time.monotonic()
@@ -217,7 +221,9 @@ def _customer(telegram: TelegramServer, chat: int) -> Person:
 
 def _member(discord: DiscordServer, number: int) -> Person:
     member = discord.add_member(f"Nhân viên {number}", discord.staff_role)
-    return Person(f"staff {number}", member.dm, lambda: [one.content for one in discord.answers(member.direct)])
+    return Person(
+        f"staff {number}", member.dm, lambda: [one.content for one in discord.answers(member.direct)], greets=True
+    )
 
 
 def _visitor(name: str, visitor: PatientVisitor) -> Person:
@@ -225,6 +231,13 @@ def _visitor(name: str, visitor: PatientVisitor) -> Person:
         return [one.text for one in visitor.page.values() if one.role == "assistant"]
 
     return Person(name, visitor.say, texts, visitor)
+
+
+async def _get_acquainted(people: Sequence[Person], shop: Stand) -> None:
+    greeting = [one for one in people if one.greets]
+    for one in greeting:
+        one.ask(shop.ledger.ask(one.name, "tiny"))
+    await until(lambda: not judged(shop, greeting)[0].lost, _PATIENCE, every=0.25)
 
 
 async def _live(one: Person, shop: Stand, chance: random.Random, until_then: float, pace: float) -> None:
