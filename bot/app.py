@@ -45,6 +45,7 @@ from bot.storage.messages import Messages
 from bot.storage.outbox import Outbox
 from bot.storage.policies import PolicyVersions
 from bot.storage.turns import Turns
+from bot.storage.wal import was_left_open
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +82,8 @@ class Shop:
     """Those of the platform with this name."""
     policies: LivePolicies
     model: ChatModel
+    was_killed: bool
+    """The program that served this shop before."""
     failpoint: Failpoint | None = None
 
 
@@ -110,7 +113,7 @@ async def run(
             if shop.failpoint:
                 platform = FailingPlatform(platform, shop.failpoint.reached)
             recorded = RecordedPlatform(platform, shop.outbox)
-            doors[platform.name] = Door(recorded, SendScheduler(recorded))
+            doors[platform.name] = Door(recorded, SendScheduler(recorded, in_doubt=shop.was_killed))
         if not doors:
             raise SettingsError(
                 "Every door is off: set TELEGRAM_BOT_TOKEN, DISCORD_BOT_TOKEN or SHOPDESK_WEB in .env, for example "
@@ -238,6 +241,7 @@ async def opened(settings: Settings) -> AsyncIterator[Shop]:
 
 @asynccontextmanager
 async def _opened(settings: Settings, failpoint: Failpoint | None) -> AsyncIterator[Shop]:
+    was_killed = was_left_open(settings.database)
     database = await Database.open(settings.database)
     if failpoint:
         database = FailingDatabase(database, failpoint.reached)
@@ -258,6 +262,7 @@ async def _opened(settings: Settings, failpoint: Failpoint | None) -> AsyncItera
                 bookmarks=partial(StoredBookmarks, database),
                 policies=policies,
                 model=model,
+                was_killed=was_killed,
                 failpoint=failpoint,
             )
         finally:

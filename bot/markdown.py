@@ -7,15 +7,21 @@ from typing import Any, NamedTuple
 import pyromark
 import regex
 
+from bot.meant import with_stand_ins, without_stand_ins
+
 _OPTIONS = pyromark.Options.ENABLE_TABLES | pyromark.Options.ENABLE_STRIKETHROUGH | pyromark.Options.ENABLE_TASKLISTS
 _LINE_BREAK = regex.compile(r"<br\s*/?>", regex.IGNORECASE)
 _BLANK_LINE_BEFORE = regex.compile(rb"\n[ \t>]*\n[ \t>]*\Z")
 _PIPE = regex.compile(r"(?<!\\)\|")
 _LANGUAGE = regex.compile(r"[\w+#.-]{1,32}")
+_NUMBER = regex.compile(rb"[ \t]*(\d{1,9})([.)])")
 
 
 class Event(NamedTuple):
-    """One event: `Start`, `End`, `Text` … with its tag or text, its value, and its place in the source (bytes)."""
+    """One event: `Start`, `End`, `Text` … with its tag or text, its value, and its place in the source (bytes).
+
+    The value of an item's start is its number, as it is to be shown (`7.`, `7)`), or None.
+    """
 
     kind: str
     name: str
@@ -26,8 +32,11 @@ class Event(NamedTuple):
 
 def read(source: str) -> tuple[bytes, Iterator[Event]]:
     """The source that the places count in, and its events. Definitions that no link uses are words in it."""
-    source = _show_unused_definitions(source)
-    return source.encode(), _events(source)
+    replaced = with_stand_ins(source)
+    shown = _show_unused_definitions(replaced)
+    data = shown.encode()
+    events = _numbered(data, _parsed(shown))
+    return data, _events(data, events if replaced == source else map(_as_written, events))
 
 
 def line_breaks_before(source: bytes, start: int) -> int:
@@ -35,13 +44,12 @@ def line_breaks_before(source: bytes, start: int) -> int:
     return 2 if _BLANK_LINE_BEFORE.search(source[max(0, start - 200) : start]) else 1
 
 
-def _events(source: str) -> Iterator[Event]:
+def _events(data: bytes, parsed: Iterable[Event]) -> Iterator[Event]:
     """A parser's events. Of a table's row that has more cells than the head the parser drops the rest: here it
     goes along with the last cell, as it stands."""
     columns = 0
     cell: Event | None = None
-    data = source.encode() if "|" in source else b""
-    for event in _parsed(source):
+    for event in parsed:
         if cell is not None:
             if event.kind == "End" and event.name == "TableRow" and (rest := _too_many(data, event, columns)):
                 yield Event("Text", "", rest, event.start, event.end)
@@ -55,12 +63,32 @@ def _events(source: str) -> Iterator[Event]:
             yield event
 
 
+def _numbered(data: bytes, parsed: Iterator[Event]) -> Iterator[Event]:
+    """Events whose items have the numbers that were written: a year stays a year. Only what has the number of the
+    first item once more is counted on."""
+    lists: list[tuple[int, int] | None] = []
+    for event in parsed:
+        if event.kind == "Start" and event.name == "List":
+            lists.append(None)
+        elif event.kind == "End" and event.name == "List":
+            lists.pop()
+        elif event.kind == "Start" and event.name == "Item" and (match := _NUMBER.match(data, event.start)):
+            written, shown = int(match[1]), match[1].decode()
+            first, last = lists[-1] or (written, -1)
+            if lists[-1] is not None and written == first:
+                shown = str(last + 1)
+            lists[-1] = (first, int(shown))
+            event = event._replace(value=shown + match[2].decode())
+        yield event
+
+
 def _too_many(data: bytes, row: Event, columns: int) -> str:
     line = data[row.start : row.end].split(b"\n", 1)[0].decode(errors="ignore").strip()
     found = [match.start() for match in _PIPE.finditer(line, 1)]
     if len(found) < columns or found[columns - 1] == len(line) - 1:
         return ""
-    return " " + line[found[columns - 1] :].removesuffix("|" if found[-1] == len(line) - 1 else "").rstrip()
+    rest = line[found[columns - 1] :].removesuffix("|" if found[-1] == len(line) - 1 else "").rstrip()
+    return f" {without_stand_ins(rest)}"
 
 
 def _parsed(source: str) -> Iterator[Event]:
@@ -78,6 +106,16 @@ def _parsed(source: str) -> Iterator[Event]:
         else:
             ((name, value),) = tag.items()
             yield Event(kind, name, value, start, end)
+
+
+def _as_written(event: Event) -> Event:
+    value = event.value
+    if isinstance(value, str):
+        return event if value.isascii() else event._replace(value=without_stand_ins(value))
+    if isinstance(value, dict):
+        words = {key: without_stand_ins(each) if isinstance(each, str) else each for key, each in value.items()}
+        return event._replace(value=words)
+    return event
 
 
 def with_line_breaks(html: str) -> str:

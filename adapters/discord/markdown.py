@@ -7,6 +7,7 @@ import regex
 
 from bot.links import without_tail
 from bot.markdown import Event, language_of, line_breaks_before, read, width, with_line_breaks
+from bot.meant import without_stand_ins
 from bot.text import is_blank
 
 # What Discord makes links of by itself, except in code.
@@ -112,7 +113,7 @@ class _Writer:
             case "List":
                 self._lists.append(value)
             case "Item":
-                self._item(start)
+                self._item(start, value)
             case "CodeBlock" | "HtmlBlock":
                 self._block(start)
                 self._raw, self._language = [], language_of(value)
@@ -127,7 +128,7 @@ class _Writer:
     def _end(self, event: Event) -> None:
         match event.name:
             case "Strong" | "Emphasis" | "Strikethrough":
-                self._unmark(self._source[event.end : event.end + 4].decode(errors="ignore")[:1])
+                self._unmark(without_stand_ins(self._source[event.end : event.end + 8].decode(errors="ignore"))[:1])
             case "Link" | "Image":
                 self._link()
             case "BlockQuote":
@@ -243,13 +244,19 @@ class _Writer:
         self._break_line(start)
         self._lead = "  " * len(self._lists)
 
-    def _item(self, start: int) -> None:
+    def _item(self, start: int, number: str | None) -> None:
         self._flush()
         self._break_line(start)
-        indent, number = "  " * (len(self._lists) - 1), self._lists[-1]
-        self._lead = f"{indent}- " if number is None else f"{indent}{number}. "
-        if number is not None:
-            self._lists[-1] = number + 1
+        before = self._lead if self._lead.strip(" -") else ""
+        expected, self._lists[-1] = self._lists[-1], int(number[:-1]) + 1 if number else None
+        if number is None:
+            mark = "• " if before else "- "
+        elif before or expected != int(number[:-1]):
+            # Discord counts by itself: any other number is words.
+            mark = f"{number[:-1]}\\{number[-1]} "
+        else:
+            mark = f"{number[:-1]}. "
+        self._lead = (before or "  " * (len(self._lists) - 1)) + mark
 
     def _break_line(self, start: int) -> None:
         self._gap = max(self._gap, line_breaks_before(self._source, start))
@@ -336,7 +343,8 @@ def _escaped(text: str, may_link: Callable[[str], bool] = lambda url: True, *, a
             done.append(_SPECIAL.sub(r"\\\g<0>", url).replace("://", "\\://") if is_torn else f"`{url}`")
         else:
             # Discord would take what follows without a space for a part of it.
-            done.append(url if text[position : position + 1].isspace() or "://" not in url else f"<{_bare(url)}>")
+            stands_alone = text[position : position + 1].isspace() and _bare(url) == url
+            done.append(url if stands_alone or "://" not in url else f"<{_bare(url)}>")
     done.append(_SPECIAL.sub(r"\\\g<0>", text[position:]))
     whole = "".join(done)
     first, newline, rest = whole.partition("\n")

@@ -75,7 +75,7 @@ class _Walk:
         self._lead = ""
         self._open: list[tuple[Kind | None, int | None, str | None]] = []
         self._labels: list[int] = []
-        self._lists: list[int | None] = []
+        self._lists = 0
         self._raw: list[str] | None = None
         self._language: str | None = None
         self._cell: list[str] | None = None
@@ -94,7 +94,7 @@ class _Walk:
             case "Html" | "InlineHtml":
                 self._write(with_line_breaks(value))
             case "TaskListMarker":
-                self._lead = "  " * (len(self._lists) - 1) + ("☑ " if value else "☐ ")
+                self._lead = self._numbers() + ("☑ " if value else "☐ ")
             case "Start":
                 self._start(event.name, value, start)
             case "End":
@@ -127,9 +127,9 @@ class _Walk:
                 self._block(start)
                 self._push("blockquote")
             case "List":
-                self._lists.append(value)
+                self._lists += 1
             case "Item":
-                self._item(start)
+                self._item(start, value)
             case "CodeBlock" | "HtmlBlock":
                 self._block(start)
                 self._raw = []
@@ -162,7 +162,7 @@ class _Walk:
                     self._write("~")
                 self._pop()
             case "List":
-                self._lists.pop()
+                self._lists -= 1
             case "Item":
                 self._lead = ""
             case "CodeBlock" | "HtmlBlock":
@@ -178,17 +178,15 @@ class _Walk:
         if self._lead:
             return
         self._break_line(start)
-        self._lead = "  " * len(self._lists)
+        self._lead = "  " * self._lists
 
-    def _item(self, start: int) -> None:
+    def _item(self, start: int, number: str | None) -> None:
         self._break_line(start)
-        indent = "  " * (len(self._lists) - 1)
-        number = self._lists[-1]
-        if number is None:
-            self._lead = f"{indent}• "
-        else:
-            self._lead = f"{indent}{number}. "
-            self._lists[-1] = number + 1
+        self._lead = self._numbers() + (f"{number} " if number else "• ")
+
+    def _numbers(self) -> str:
+        """What stands before the mark of an item: the numbers of the items that begin with it (`31. 12. 2026`)."""
+        return self._lead if self._lead.strip(" •") else "  " * (self._lists - 1)
 
     def _break_line(self, start: int) -> None:
         self._gap = max(self._gap, line_breaks_before(self._source, start))
@@ -239,7 +237,7 @@ class _Walk:
         if fits(rows):
             self._pre(aligned(rows, self._alignment), None, as_code=True)
             return
-        indent = self._lead if not self._lead.strip() else "  " * len(self._lists)
+        indent = self._lead if not self._lead.strip() else "  " * self._lists
         for number, line in enumerate(listed(rows)):
             if number:
                 self._write("\n" + indent)

@@ -11,7 +11,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from adapters.telegram.intake import Intake
+from adapters.telegram.abreast import Abreast, chat_of
+from adapters.telegram.intake import Intake, update_id
 from bot.errors import StorageError
 
 log = logging.getLogger(__name__)
@@ -39,26 +40,30 @@ def webhook_route(webhook: Webhook, intake: Callable[[], Intake | None]) -> Rout
     """
     secret = (webhook.secret or "").encode()
 
+    abreast = Abreast()
+
     async def post(request: Request) -> Response:
         # The secret comes first: a stranger must not make us hold a single byte of a body.
         shown = request.headers.get(_HEADER, "").encode("latin-1", "replace")
         if not secret or not hmac.compare_digest(shown, secret):
             return Response(status_code=401)
-        body = await _read(request)
-        if body is None:
-            return Response(status_code=413)
-        try:
-            raw = json.loads(body)
-        except (ValueError, RecursionError):
-            return Response(status_code=400)
-        taker = intake()
-        if taker is None:
-            return Response(status_code=503)
-        try:
-            await taker.take(raw)
-        except StorageError as exc:
-            log.error("a message cannot be stored, Telegram keeps it meanwhile: %s", exc)
-            return Response(status_code=503)
+        with abreast.arriving() as arrival:
+            body = await _read(request)
+            if body is None:
+                return Response(status_code=413)
+            try:
+                raw = json.loads(body)
+            except (ValueError, RecursionError):
+                return Response(status_code=400)
+            try:
+                async with abreast.turn(arrival, chat=chat_of(raw), number=update_id(raw) or 0):
+                    taker = intake()
+                    if taker is None:
+                        return Response(status_code=503)
+                    await taker.take(raw)
+            except StorageError as exc:
+                log.error("a message cannot be stored, Telegram keeps it meanwhile: %s", exc)
+                return Response(status_code=503)
         return Response(status_code=200)
 
     return Route(webhook.path, post, methods=["POST"])

@@ -6,7 +6,6 @@ numbers, never blocks a writer, and jumps over everything that was overtaken mea
 """
 
 import asyncio
-import itertools
 import json
 from bisect import bisect_right
 from collections import OrderedDict
@@ -61,7 +60,6 @@ class Conversation:
         self._numbers = numbers
         self._kept = kept
         self.last = self.floor = self.cleared = next(numbers)
-        self.cleared_at: datetime | None = None
         self.messages: dict[str, Message] = {}
         self.removed: dict[str, int] = {}
         self.feeds: list[Feed] = []
@@ -73,7 +71,9 @@ class Conversation:
         """Keys of before a start afresh; the oldest ones are forgotten."""
         self.afresh = 0
         """The change that last started afresh, 0 when none did: an answer to a question of before stays out."""
-        self._before_clear: tuple[dict[str, None], int, datetime | None] = ({}, 0, None)
+        self.clearing = 0
+        """Starts afresh that are not stored yet: what the transcript holds of before is not to be shown."""
+        self._before_clear: tuple[dict[str, None], int] = ({}, 0)
 
     @property
     def at_work(self) -> bool:
@@ -122,19 +122,25 @@ class Conversation:
             self.floor = max(self.floor, self.removed.pop(next(iter(self.removed))))
         self._wake()
 
-    def clear(self, at: datetime) -> None:
-        """Start afresh: nothing of before is visible any more, nor comes back when it is edited late."""
-        self._before_clear = (dict(self.dropped), self.afresh, self.cleared_at)
+    def clear(self) -> None:
+        """Start afresh: nothing of before is visible any more, nor comes back when it is edited late. As soon as it is
+        known whether that is stored, `keep_clear` or `undo_clear` must be called."""
+        self._before_clear = (dict(self.dropped), self.afresh)
+        self.clearing += 1
         self._drop(self.messages)
         self.messages.clear()
         self.removed.clear()
         self.last = self.cleared = self.floor = self.afresh = next(self._numbers)
-        self.cleared_at = at
         self._wake()
+
+    def keep_clear(self) -> None:
+        """The start afresh is stored: the transcript begins behind it."""
+        self.clearing -= 1
 
     def undo_clear(self) -> None:
         """The start afresh was not stored: everybody is shown the transcript again."""
-        self.dropped, self.afresh, self.cleared_at = self._before_clear
+        self.clearing -= 1
+        self.dropped, self.afresh = self._before_clear
         self.last = self.floor = next(self._numbers)
         self._wake()
 
@@ -221,16 +227,18 @@ class Feed:
             self.opening, self._snapshot = True, None
         return self.opening and self._snapshot is None
 
+    @property
+    def remembers(self) -> int:
+        """Of how many messages it knows how much was sent."""
+        return len(self._cursors)
+
     def open_with(self, past: Sequence[PastMessage], **extra: object) -> None:
         """Begin a snapshot: the transcript as far as it is not live, then all that is live."""
         conversation = self._conversation
-        since = conversation.cleared_at
         self._past = OrderedDict(
             (item.key, Message(item.key, item.role, item.text, item.at, sources=item.sources))
             for item in past
-            if item.key not in conversation.messages
-            and item.key not in conversation.dropped
-            and (since is None or item.at > since)
+            if item.key not in conversation.messages and item.key not in conversation.dropped
         )
         self._cursors.clear()
         self._told = conversation.last
@@ -290,6 +298,7 @@ class Feed:
                 if message.version > told or self.opening:
                     yield from self._missing(message)
             self._told = conversation.last
+            self._let_go()
             mark = f"id: {self._boot}-{conversation.last}\n"
             if self.opening:
                 self.opening, self._snapshot = False, None
@@ -327,6 +336,12 @@ class Feed:
             cursor.detail = message.detail
             yield _event("settle", {"key": key, "growing": message.growing, "sources": _sources(message.sources)})
 
+    def _let_go(self) -> None:
+        """What the conversation has let go of comes back, if it does, as a message of its own."""
+        live = self._conversation.messages
+        if len(self._cursors) > len(live):
+            self._cursors = {key: cursor for key, cursor in self._cursors.items() if key in live}
+
     def _number(self, after: str | None) -> int | None:
         boot, _, digits = (after or "").rpartition("-")
         if boot != self._boot or not (digits.isascii() and digits.isdigit()) or len(digits) > 18:
@@ -340,46 +355,6 @@ class Feed:
                 units = utf16_units(message.text[:length])
                 detail = message.detail if message.detail <= told else -1
                 self._cursors[message.key] = _Cursor(message.epoch, length, units, detail)
-
-
-class Conversations:
-    """All that are live, the least recently touched first; idle ones are forgotten a few at a time."""
-
-    def __init__(self, *, clock: Callable[[], float], limit: int = 20_000, idle: float = 120.0) -> None:
-        self._clock = clock
-        self._limit = limit
-        self._idle = idle
-        self._numbers = itertools.count(1)
-        self._live: OrderedDict[str, Conversation] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._live)
-
-    def get(self, chat_id: str) -> Conversation:
-        """The conversation, made when it is not there; it counts as touched now."""
-        now = self._clock()
-        conversation = self._live.get(chat_id)
-        if conversation is None:
-            self._forget(now)
-            conversation = self._live[chat_id] = Conversation(self._numbers, now=now)
-        conversation.touched = now
-        self._live.move_to_end(chat_id)
-        return conversation
-
-    def feeds(self) -> Iterator[Feed]:
-        """Every open stream."""
-        return itertools.chain.from_iterable(list(each.feeds) for each in list(self._live.values()))
-
-    def _forget(self, now: float) -> None:
-        for chat_id, conversation in list(itertools.islice(self._live.items(), 8)):
-            idle = now - conversation.touched
-            if idle < self._idle and len(self._live) < self._limit:
-                return
-            # What grows for an hour without a change belongs to a turn that died.
-            if not conversation.feeds and (not conversation.at_work or idle > 3600):
-                del self._live[chat_id]
-            else:
-                self._live.move_to_end(chat_id)
 
 
 def _sources(sources: Sequence[Source]) -> list[dict[str, str | None]]:

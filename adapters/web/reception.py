@@ -5,7 +5,8 @@ import secrets
 from collections.abc import Callable
 from datetime import datetime
 
-from adapters.web.conversation import Conversations, Feed
+from adapters.web.conversation import Feed
+from adapters.web.conversations import Conversations
 from adapters.web.intake import Posted, Refused, spend
 from adapters.web.visitors import Visitor
 from bot.chat import Address, Command, InboundMessage, Receive, Transcript
@@ -53,15 +54,14 @@ class Reception:
         """Empty the page in every tab, and store that this was asked for."""
         conversation = self.conversations.get(visitor.chat_id)
         spend(conversation, self._clock())
-        conversation.clear(self._now())
+        conversation.clear()
         message = self._inbound(visitor, posted, "new")
         stored = False
         try:
             await self._store(message)
             stored = True
         finally:
-            if not stored:
-                conversation.undo_clear()
+            (conversation.keep_clear if stored else conversation.undo_clear)()
 
     async def stop_answer(self, visitor: Visitor, posted: Posted) -> None:
         """Store that the running answer should end."""
@@ -87,8 +87,17 @@ class Reception:
         return feed
 
     async def open_with_transcript(self, visitor: Visitor, feed: Feed) -> None:
-        """Begin a snapshot. Raises `StorageError`."""
-        feed.open_with(await self._transcript(Address(self._platform, visitor.chat_id)), visitor=visitor.tag)
+        """Begin a snapshot. Raises `StorageError`.
+
+        No time is compared, since clocks jump: a transcript begins behind the newest start afresh that is stored, and
+        one that was read when a start afresh came in between is read again.
+        """
+        conversation = self.conversations.get(visitor.chat_id)
+        past, read_at = None, -1
+        while past is None or read_at != conversation.cleared:
+            read_at = conversation.cleared
+            past = () if conversation.clearing else await self._transcript(Address(self._platform, visitor.chat_id))
+        feed.open_with(past, visitor=visitor.tag)
 
     def asked_at(self, reply_to: str | None) -> int | None:
         """The change at which the message that `reply_to` names was here; None: in another process."""

@@ -22,6 +22,7 @@ from bot.llm.base import ChatModel
 from bot.policies.language import guess_language
 from bot.policies.live import Policies
 from bot.reply import StreamedReply
+from bot.reply.slot import last_of
 from bot.scheduler import SendScheduler
 from bot.storage.messages import Conversation, Messages, StoredMessage
 from bot.storage.outbox import reply_key
@@ -31,6 +32,7 @@ from bot.text import is_blank
 log = logging.getLogger(__name__)
 
 _LIMITS = EngineLimits()
+_NOTHING: Mapping[str, MessageRef] = MappingProxyType({})
 _STORE_PAUSE = 0.5
 _LONGEST_STORE_PAUSE = 4.0
 
@@ -99,6 +101,14 @@ class Engine:
         turn = self._open(conversation, messages)
         await self._say(turn, self._sentence("model_down", turn), outcome="failed")
 
+    async def break_off(self, conversation: Conversation, message: StoredMessage) -> None:
+        """End an answer that a crash cut off: its last message says so. What that showed is not on record."""
+        language = self._language(asked_in([message]), message.message.language, conversation.language)
+        if last := last_of(reply_key(message.id), message.sent):
+            sentence = self._policies().sentence("stopped", language)
+            with suppress(RecipientGone):
+                await self._tell(message.message, sentence, last[0], sent=dict([last]))
+
     async def stop(self, conversation_id: int, message: InboundMessage, *, inbox_id: int) -> None:
         """End the running answer: what is there stays and is marked. Without one, a `stop` is told so."""
         if self._stop_running(conversation_id, inbox_id) or message.command != "stop":
@@ -122,9 +132,11 @@ class Engine:
         with suppress(RecipientGone):
             await self._tell(message, self._policies().sentence("delayed", language), f"delay-{message.message_id}")
 
-    async def _tell(self, message: InboundMessage, sentence: str, key: str) -> None:
-        """Say something that is no answer. Raises `RecipientGone`."""
-        reply, scheduler = self._reply(message, key=key)
+    async def _tell(
+        self, message: InboundMessage, sentence: str, key: str, *, sent: Mapping[str, MessageRef] = _NOTHING
+    ) -> None:
+        """Say something that is no answer, in the message that is there under this key. Raises `RecipientGone`."""
+        reply, scheduler = self._reply(message, key=key, sent=sent)
         reply.append(sentence)
         reply.end()
         scheduler.start(reply)
@@ -159,7 +171,7 @@ class Engine:
         )
 
     def _reply(
-        self, message: InboundMessage, *, key: str, sent: Mapping[str, MessageRef] = MappingProxyType({})
+        self, message: InboundMessage, *, key: str, sent: Mapping[str, MessageRef] = _NOTHING
     ) -> tuple[StreamedReply, SendScheduler]:
         scheduler = self._schedulers[message.address.platform]
         platform = scheduler.platform

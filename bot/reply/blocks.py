@@ -1,5 +1,6 @@
 """Markdown's lines: which are code, which are rows of a table, and where a paragraph begins."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,6 +10,7 @@ LineKind = Literal["blank", "text", "item", "heading", "rule", "open", "code", "
 """`open`, `code` and `close` are the lines of a fence; `head`, `delimiter` and `row` those of a table."""
 
 _QUOTE = regex.compile(r"(?: {0,3}> ?)*+")
+_INDENT = regex.compile(r"(?m)^(?:[ \t>]++|(?:[-+*]|\d{1,9}[.)])(?=[ \t]))++")
 _ONE_QUOTE = regex.compile(r" {0,3}> ?")
 _ITEMS = regex.compile(r"(?: *(?:[-+*]|\d{1,9}[.)])(?= |$) *+)++")
 _NOT_FIRST = regex.compile(r" *(?!0*1[.)])\d")
@@ -96,6 +98,11 @@ class Scan:
         return scanner.lines
 
 
+def without_tabs(text: str) -> str:
+    """A text whose lines are indented by spaces."""
+    return _INDENT.sub(lambda indent: indent[0].expandtabs(4), text) if "\t" in text else text
+
+
 def indent_of(line: str, quotes: int = 0) -> int:
     """How many spaces stand before a line's words, behind the marks of so many quotes."""
     return _indent(line[behind_quotes(line, quotes) :].rstrip("\n"))
@@ -122,6 +129,7 @@ def without_indent(line: str, columns: int, quotes: int = 0) -> str:
 class _State:
     fence: Fence | None
     items: tuple[int, ...]
+    around: tuple[int, ...]
     last: LineKind
     last_body: str
     quotes: int
@@ -135,6 +143,7 @@ class _Scanner:
         self.lines: list[Line] = []
         self._fence: Fence | None = None
         self._items: list[int] = []
+        self._around: list[int] = []
         self._last: LineKind = "blank"
         self._last_body = ""
         self._quotes = 0
@@ -145,19 +154,21 @@ class _Scanner:
         return self._items[-1] if self._items else 0
 
     def state(self) -> _State:
-        count, items = len(self.lines), tuple(self._items)
-        return _State(
-            self._fence, items, self._last, self._last_body, self._quotes, count, tuple(self.lines[count - 1 : count])
-        )
+        count, last_line = len(self.lines), tuple(self.lines[-1:])
+        items, around = tuple(self._items), tuple(self._around)
+        return _State(self._fence, items, around, self._last, self._last_body, self._quotes, count, last_line)
 
     def restore(self, state: _State) -> None:
-        self._fence, self._items = state.fence, [*state.items]
+        self._fence, self._items, self._around = state.fence, [*state.items], [*state.around]
         self._last, self._last_body, self._quotes = state.last, state.last_body, state.quotes
         self.lines[max(0, state.count - 1) :] = state.last_line
 
     def take(self, line: str, at: int, end: int) -> None:
         match = _QUOTE.match(line, 0, _MOST_MARKS)
         prefix = match.end() if match else 0
+        if not prefix and (column := _column(self._around if self._quotes else self._items, _indent(line))):
+            inner = _QUOTE.match(line, column, column + _MOST_MARKS)
+            prefix = inner.end() if inner and inner.end() > column else 0
         quotes = line.count(">", 0, prefix)
         if self._fence is not None:
             kind = self._in_fence(self._fence, line, quotes, prefix)
@@ -187,16 +198,17 @@ class _Scanner:
 
     def _classify(self, body: str, quotes: int) -> tuple[int, LineKind, bool]:
         """Where a line's words begin, what it is, and whether a block begins with it."""
+        if quotes != self._quotes:
+            self._enter(quotes)
         if not body.strip():
             return 0, "blank", True
         indent = _indent(body)
-        if quotes != self._quotes:
-            self._items.clear()
         while self._last == "blank" and indent < self._item:
             self._items.pop()
         if self._may_be_under_head() and _is_delimiter(body) and cells(self._last_body) == cells(body):
             return 0, "delimiter", False
-        if _is_rule(body):
+        inner = body[_column(self._items, indent) :] if indent > 3 else body
+        if _is_rule(inner):
             return 0, "rule", True
         if body[0] in " \t" and self._last in ("blank", "code") and not self._item and _columns(body) >= 4:
             return len(body) - len(body.lstrip()), "code", True
@@ -208,12 +220,18 @@ class _Scanner:
             return items.end(), "open" if self._fence else "item", True
         if self._open_fence(body, 0, quotes):
             return indent, "open", True
-        if _HEADING.match(body):
+        if _HEADING.match(inner):
             return 0, "heading", True
         if self._last in ("delimiter", "row") and quotes == self._quotes:
             return 0, "row", False
         opens = self._last not in ("text", "item") or quotes > self._quotes
         return indent, "text", opens
+
+    def _enter(self, quotes: int) -> None:
+        """Into other quotes, where lists of their own are; those around them go on behind them."""
+        if not self._quotes:
+            self._around = self._items
+        self._items = [] if quotes else self._around
 
     def _may_be_under_head(self) -> bool:
         """Whether the last line could be the head of a table: within a paragraph only one with a bar in front is."""
@@ -231,11 +249,16 @@ class _Scanner:
         if match is None:
             return False
         indent = at + len(match[1])
-        inside = next((item for item in reversed(self._items) if item <= indent), 0)
+        inside = _column(self._items, indent)
         if not at and indent - inside >= 4:
             return False  # Code by its indent, or a line of the paragraph above.
         self._fence = Fence(match[2], match[3].strip()[:_LONGEST_INFO], quotes, indent if inside else 0, inside)
         return True
+
+
+def _column(items: Sequence[int], indent: int) -> int:
+    """Where the words begin of the innermost of these list items that a line is in which is so far indented."""
+    return next((item for item in reversed(items) if item <= indent), 0)
 
 
 def _indent(line: str) -> int:

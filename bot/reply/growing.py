@@ -8,8 +8,9 @@ from bot.reply import inline
 from bot.reply.blocks import Line, Scan, first_pipe
 from bot.reply.references import may_define
 
-# A line with a pipe may become the head of a table; past this it is a sentence with a pipe.
+# A line with a pipe may become the head of a table; past this it is a sentence with a pipe, or with one in front.
 _LONGEST_HEAD = 200
+_LONGEST_ROW = 1_000
 # So many lines that end in undecided markup are looked at one by one.
 _TRIES = 8
 
@@ -17,7 +18,7 @@ _MARKER = regex.compile(
     r"[ >]*+(?:(?:[-+*]|\d{1,9}[.)])[ ]+>*|> *)*+"
     r"(?:[-+*_=](?:[-+*_= ])*|\d{1,9}[.)]?|#{1,6}|`+|~+|\[[ xX]?\]?|<|!|:)?\s*$"
 )
-_LONE_ITEM = regex.compile(r"[ >]*+(?:(?:[-+*>]|\d{1,9}[.)])[ \t]*)*+(?:\[[ xX]?\])?(?:#{1,6})?(?:\s|&nbsp;)*+$")
+_LONE_ITEM = regex.compile(r"[ >]*+(?:(?:[-+*>]|\d{1,9}[.)](?!\S))[ \t]*)*+(?:\[[ xX]?\])?(?:#{1,6})?(?:\s|&nbsp;)*+$")
 _MARKS = regex.compile(r"[-+*>#.)\d\[\] \t]*+\s*$")
 _LONGEST_MARKS = 200
 _MAYBE_DELIMITER = regex.compile(r"[ >]*+[|:\-][|:\- ]*+$")
@@ -27,6 +28,13 @@ _EMOJI = regex.compile(
     r"(?:(?:\p{Extended_Pictographic}(?<![©®™])\p{M}*+\p{Emoji_Modifier}?+(?:[\U000e0020-\U000e007f]*+))(?:\u200d|$))++$"
     r"|(?:\p{Regional_Indicator}\p{Regional_Indicator})*+\K\p{Regional_Indicator}$|[\ud800-\udbff]$"
 )
+# Half an address leads elsewhere, and nobody can tell whether it may be a link.
+_ADDRESS = regex.compile(
+    r"(?<![\p{L}\p{N}<]|\]\()(?:h(?:t(?:t(?:p(?:s?+(?::(?:/(?:/[^\s<>]{0,150}+)?+)?+)?+)?+)?+)?+)?+"
+    r"|w(?:w(?:w(?:\.[^\s<>]{0,150}+)?+)?+)?+)$",
+    regex.IGNORECASE,
+)
+_LONGEST_ADDRESS = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +66,10 @@ class Watch:
 
     def look(self, text: str) -> Visible:
         """How much of the text may be shown; it begins with the text of the last call."""
-        self._text = text = text[: _whole_graphemes(text)]
+        text = text[: _whole_graphemes(text)]
+        if self._hold and (address := _ADDRESS.search(text, max(0, len(text) - _LONGEST_ADDRESS))) is not None:
+            text = text[: address.start()]
+        self._text = text
         self._lines = self._scan.lines(text)
         self._settle()
         return self._look(text, self._lines)
@@ -161,7 +172,7 @@ class Watch:
         found = first_pipe(self._text[line.content : end])
         if found and not line.opens:
             return None  # Within a paragraph a table's head has a bar in front.
-        if found is None or end - line.content - found > _LONGEST_HEAD:
+        if found is None or end - line.content - found > (_LONGEST_HEAD if found else _LONGEST_ROW):
             return None
         return line.content + found if found else line.start
 

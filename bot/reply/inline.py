@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import regex
 
+from bot.meant import Bold, is_words
+
 HOLD = 240
 """What is behind an opener is held back for so many characters: whether it is markup, only its end tells, and to what
 was seen words are only added. (Nothing in real answers is longer than 50.) Past this, emphasis and code that look
@@ -47,7 +49,6 @@ _OPEN_ADDRESS = regex.compile(r"<[A-Za-z][A-Za-z0-9+.-]{1,31}:[^\s<>]*+$")
 _OPEN_LABEL = regex.compile(r"\[[^\]]*+$")
 _LABEL = regex.compile(r"\[[^\[\]]*+\]")
 _OPEN_ENTITY = regex.compile(r"&(?:#[0-9xX]?[0-9a-fA-F]{0,8}|[A-Za-z][A-Za-z0-9]{0,31})?$")
-_ENDS = regex.compile(r"(?![\"'])[\p{Pe}\p{Pf}\p{Po}]")
 _PUNCTUATION = regex.compile(r"[\p{P}\p{S}]")
 
 
@@ -125,6 +126,7 @@ class Reader:
         self._inactive = 0
         self._last_ticks: dict[int, int] = {}
         self._ticks_seen = 0
+        self._bold = Bold()
 
     def read(self, text: str) -> Inline:
         """What is in a text; it may be the one of the last call, gone on."""
@@ -294,6 +296,8 @@ class Reader:
         text, char = self._text, self._text[start]
         if end == len(text):
             return None
+        if char != "~" and is_words(text, start, end):
+            return end
         before = text[start - 1] if start else " "
         after = text[end]
         left = not after.isspace() and (not _is_punctuation(after) or before.isspace() or _is_punctuation(before))
@@ -315,12 +319,8 @@ class Reader:
         if left and right and before.isalnum():
             likely = likely and length >= 2 and not (before.isdigit() and after.isdigit())
         is_short = length == 1 and before.isdigit() and after.isalnum()
-        if char == "*" and length == 2 and not closes and _ENDS.match(before) and after.isalnum():
-            # "**So:**words" is bold to its writer, and on the page; to CommonMark it is four stars. In either
-            # case nothing is open behind it.
-            likely = False
-            for each in self._runs[-1:]:
-                each.virtual = False
+        if char == "*" and length == 2 and (role := self._bold.role(text, start)) is not None:
+            opens, closes = role == "begins", role == "ends"
         if char == "~" and length > 2:
             return end
         run = Run(start, char, length, length, opens, closes, not is_about, likely, is_short)

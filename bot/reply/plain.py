@@ -6,6 +6,7 @@ from bot.reply import inline
 from bot.reply.blocks import scan
 
 _LINK = regex.compile(r"!?\[([^\[\]]*)\]\(\s*<?([^\s()<>]*)>?[^()]*\)")
+_NUMBER = regex.compile(r"\d++[.)](?: +\d++[.)])*+")
 _MARKUP = regex.compile(r"([\\`*_~\[\]<>&|#$])")
 _ESCAPED = regex.compile(r"\\([!-/:-@\[-`{-~])")
 
@@ -22,7 +23,8 @@ def plain(text: str) -> str:
             continue
         if line.kind == "heading":
             words = words.lstrip("# ")
-        before = "- " if line.kind == "item" else ""
+        number = _NUMBER.search(text, line.start, line.content)
+        before = (f"{number[0]} " if number else "- ") if line.kind == "item" else ""
         lines.append(before + _escape(_without_markers(words)))
     return "\n".join(lines).strip("\n")
 

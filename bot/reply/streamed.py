@@ -7,6 +7,7 @@ import regex
 
 from bot.chat import Address, CallKind, MessageRef, OutboundMessage, ReplyCall, Source
 from bot.errors import MessageGone, MessageRefused, PlatformError, RecipientGone, Unavailable
+from bot.reply.blocks import without_tabs
 from bot.reply.growing import visible
 from bot.reply.mark import with_mark
 from bot.reply.parts import Parts, is_bare, spread
@@ -322,7 +323,8 @@ class StreamedReply:
 
     @property
     def _source(self) -> str:
-        return self._preface + self.text if self._preface else self.text
+        text = without_tabs(self.text)
+        return self._preface + text if self._preface else text
 
     def _is_sentence(self, call: ReplyCall) -> bool:
         return call.message.growing and call.message.text == self._sentence

@@ -2,12 +2,14 @@
 
 import sys
 
+from bot.reply.blocks import without_tabs
 from bot.reply.parts import Parts
 from bot.reply.references import References
 
 
 def whole(preface: str, text: str, notice: str) -> str:
     """The Markdown that was shown when the answer had ended: under `preface`, above `notice`, with its links."""
+    text = without_tabs(text)
     source = f"{preface}\n\n{text}" if preface else text
     parts = Parts(max_units=sys.maxsize, measure=len)
     references = References()

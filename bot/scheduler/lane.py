@@ -83,6 +83,8 @@ class Entry:
     failures: int = 0
     not_before: float = 0.0
     dropped: bool = False
+    signed_at: float = float("-inf")
+    """When its last typing sign was begun."""
 
     def wants(self, now: float) -> CallKind | None:
         """The kind of call that it waits for."""

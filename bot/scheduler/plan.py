@@ -69,6 +69,11 @@ class Plan:
         self._taking: Entry | None = None
         self._in_doubt_until = -math.inf
 
+    def doubt(self, now: float) -> None:
+        """An answer to a call was lost: more may be for a while."""
+        if self._limits.doubles:
+            self._in_doubt_until = now + _DOUBT
+
     def start(self, reply: Reply, now: float) -> Entry | None:
         """Take a reply in; its place in its chat is behind those that were started before. None if it is in
         already, or was here and is over."""
@@ -158,10 +163,20 @@ class Plan:
         if lane.entries:
             self._consider(lane, now)
 
-    @property
-    def texts_wait(self) -> bool:
+    def texts_wait(self, now: float) -> bool:
         """Whether first or final texts wait for the account's budget."""
+        self._move_on(now)
         return bool(self._ready["first"] or self._ready["final"])
+
+    @property
+    def refreshes_wait(self) -> bool:
+        """Whether answers that could grow wait for the account's budget."""
+        return bool(self._ready["refresh"])
+
+    @property
+    def spare(self) -> float:
+        """The calls that whatever is no text leaves to first and final texts."""
+        return self._keep("refresh")
 
     def settled(self) -> list[Reply]:
         """The replies that came to their end since the last time: `done` or `gone`."""
@@ -268,8 +283,8 @@ class Plan:
             entry.failures += 1
             longest = min(_MOST_BACKOFF, _BACKOFF * 2.0 ** min(entry.failures - 1, 16))
             entry.not_before = now + longest * (0.5 + self._jitter() / 2)
-            if self._limits.doubles and isinstance(error, Unavailable) and error.maybe_applied:
-                self._in_doubt_until = now + _DOUBT
+            if isinstance(error, Unavailable) and error.maybe_applied:
+                self.doubt(now)
         entry.reply.failed(call, error)
 
     def _settle(self, entry: Entry, now: float) -> None:

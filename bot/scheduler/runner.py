@@ -41,14 +41,19 @@ class SendScheduler:
     """One per account on a platform. `run` makes the calls; the other methods may be called before it runs.
 
     Only `run` and the calls that it starts wait for the platform; the loop that reads a model's stream
-    calls `announce`, which does no more than a note.
+    calls `announce`, which does no more than a note. `in_doubt`: it begins as after a lost answer to a call; what was
+    killed may be killed again.
     """
 
-    def __init__(self, platform: ChatPlatform, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, platform: ChatPlatform, *, clock: Callable[[], float] = time.monotonic, in_doubt: bool = False
+    ) -> None:
         self.counts = Counts()
         self._platform = platform
         self._clock = clock
         self._plan = Plan(platform, now=clock())
+        if in_doubt:
+            self._plan.doubt(clock())
         self._typing = TypingSigns(interval=platform.limits.typing_interval, account=self._plan.account)
         self._vanishing = Vanishing()
         self._wake = asyncio.Event()
@@ -122,19 +127,32 @@ class SendScheduler:
             due.reply.vanished()
             self.announce(due.reply)
         for _ in range(_AT_ONCE):
+            self._show_owed_sign()
             job = self._next_job()
             self._release(self._plan.settled())
             if job is None:
                 break
+            if job.call.kind == "refresh":
+                self._typing.refreshed()
             self._spawn(self._call(job))
         else:
             return True
         for _ in range(_AT_ONCE):
-            entry = self._typing.next(self._clock(), texts_wait=self._plan.texts_wait)
+            now = self._clock()
+            entry = self._typing.next(now, texts_wait=self._plan.texts_wait(now))
             if entry is None:
                 return False
             self._spawn(self._show_typing(entry))
         return True
+
+    def _show_owed_sign(self) -> None:
+        """Before a refresh, somebody who has waited long for a typing sign may have his."""
+        now, plan = self._clock(), self._plan
+        if plan.texts_wait(now):
+            return
+        entry = self._typing.owed(now, keep=plan.spare, refreshes_wait=plan.refreshes_wait)
+        if entry is not None:
+            self._spawn(self._show_typing(entry))
 
     def _next_job(self) -> Job | None:
         while True:
@@ -146,8 +164,11 @@ class SendScheduler:
 
     async def _sleep(self) -> None:
         now = self._clock()
-        typing_at = self._typing.wake_at(now, texts_wait=self._plan.texts_wait)
-        at = min(self._plan.wake_at(now), typing_at, self._vanishing.wake_at())
+        plan = self._plan
+        typing_at = self._typing.wake_at(
+            now, keep=plan.spare, refreshes_wait=plan.refreshes_wait, texts_wait=plan.texts_wait(now)
+        )
+        at = min(plan.wake_at(now), typing_at, self._vanishing.wake_at())
         if at <= now:
             await asyncio.sleep(0)
             return

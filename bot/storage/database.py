@@ -86,7 +86,7 @@ class Database:
         self._reads: asyncio.Queue[_Job | None] = asyncio.Queue()
         self._closing: asyncio.Task[None] | None = None
         bound = BoundedLog(path)
-        self._tasks = [asyncio.create_task(_serve(self._writes, _WRITES, partial(_write, writer, bound)))]
+        self._tasks = [asyncio.create_task(_serve(self._writes, _WRITES, partial(_write, writer, path, bound)))]
         for reader in readers:
             self._tasks.append(asyncio.create_task(_serve(self._reads, _READS, partial(_read, reader))))
 
@@ -101,6 +101,7 @@ class Database:
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             await asyncio.to_thread(look_for_damage, path)
+            await asyncio.to_thread(_create, path)
             for _ in range(1 + _READERS):
                 connections.append(_connection(path))
                 await _prepare(connections[-1])
@@ -166,26 +167,26 @@ async def _serve(
             job = await jobs.get()
 
 
-async def _write(connection: _Connection, bound: BoundedLog, works: list[Work[Any]]) -> list[object]:
+async def _write(connection: _Connection, path: Path, bound: BoundedLog, works: list[Work[Any]]) -> list[object]:
     def run(db: sqlite3.Connection) -> list[object]:
-        results = _run_group(db, works)
+        results = _run_group(db, path, works)
         bound(db)
         return results
 
     try:
         return await connection.call(run)
     except sqlite3.Error as exc:
-        return [_Failed(failed(exc))] * len(works)
+        return [_Failed(failed(exc, path))] * len(works)
     except Exception as exc:  # a function that ended the transaction under the others; the writer lives on
         log.exception("a group of %d writes was undone", len(works))
         return [_Failed(StorageError(f"a write broke the transaction of its group: {exc!r}"))] * len(works)
 
 
 async def _read(connection: _Connection, works: list[Work[Any]]) -> list[object]:
-    return await connection.call(lambda db: [_run_reader(db, work) for work in works])
+    return await connection.call(lambda db: _run_readers(db, works))
 
 
-def _run_group(db: sqlite3.Connection, works: list[Work[Any]]) -> list[object]:
+def _run_group(db: sqlite3.Connection, path: Path, works: list[Work[Any]]) -> list[object]:
     """All functions in one transaction, each behind a savepoint so that one that fails undoes itself only."""
     results: list[object] = []
     _begin(db)
@@ -200,7 +201,7 @@ def _run_group(db: sqlite3.Connection, works: list[Work[Any]]) -> list[object]:
                 if not db.in_transaction:  # a full disk undoes the whole transaction, the group with it
                     raise
                 db.execute("ROLLBACK TO job")
-                results.append(_Failed(failed(exc) if isinstance(exc, sqlite3.Error) else exc))
+                results.append(_Failed(failed(exc, path) if isinstance(exc, sqlite3.Error) else exc))
             db.execute("RELEASE job")
         db.execute("COMMIT")
     except BaseException:
@@ -221,16 +222,30 @@ def _begin(db: sqlite3.Connection) -> None:
             log.warning("another program holds the database: writes wait for it")
 
 
-def _run_reader(db: sqlite3.Connection, work: Work[Any]) -> object:
+def _run_readers(db: sqlite3.Connection, works: list[Work[Any]]) -> list[object]:
+    """All functions in one transaction, which sees what was written before the last of them was handed in."""
     try:
         db.execute("BEGIN")
         try:
-            return work(db)
+            return [_run_reader(db, work) for work in works]
         finally:
             if db.in_transaction:
                 db.execute("ROLLBACK")
+    except sqlite3.Error as exc:
+        return [_Failed(failed(exc))] * len(works)
+
+
+def _run_reader(db: sqlite3.Connection, work: Work[Any]) -> object:
+    try:
+        return work(db)
     except Exception as exc:  # noqa: BLE001
         return _Failed(failed(exc) if isinstance(exc, sqlite3.Error) else exc)
+
+
+def _create(path: Path) -> None:
+    """The folder may be open to everybody. SQLite gives its other files the mode of this one."""
+    if not path.exists():
+        path.touch(mode=0o600)
 
 
 def _connection(path: Path) -> _Connection:

@@ -6,10 +6,11 @@ from pathlib import Path
 from bot.errors import StorageError, StorageFull
 
 
-def failed(exc: sqlite3.Error) -> StorageError:
-    """Why a read or a write did not work."""
+def failed(exc: sqlite3.Error, database: Path | None = None) -> StorageError:
+    """Why a read or a write did not work, of this database if it is known."""
     if is_full(exc):
-        return StorageFull("there is no room on the disk: free some, the bot goes on by itself")
+        disk = f"the disk of {database.parent}" if database else "the disk"
+        return StorageFull(f"there is no room on {disk}: free some, the bot goes on by itself")
     if is_busy(exc):
         return StorageError("another program holds the database: close it, the bot goes on by itself")
     if is_damage(exc):

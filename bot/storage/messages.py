@@ -8,7 +8,7 @@ from typing import Literal
 
 from bot.chat import Address, Attachment, InboundMessage, MessageRef, UnreadableUpdate
 from bot.storage.database import Database, iso
-from bot.storage.outbox import messages_of, reply_key
+from bot.storage.outbox import forget, messages_of, reply_key
 
 Mode = Literal["bot", "waiting", "human"]
 
@@ -105,10 +105,7 @@ class Messages:
 
     async def close(self, messages: Sequence[StoredMessage], *, at: datetime) -> None:
         """Mark messages as done that no turn answers."""
-        ids = [(iso(at), stored.id) for stored in messages]
-        await self._database.write(
-            lambda db: db.executemany("UPDATE inbox SET answered_at = ? WHERE id = ? AND answered_at IS NULL", ids)
-        )
+        await self._database.write(lambda db: _close(db, messages, at))
 
     async def start_afresh(self, conversation_id: int, *, after: StoredMessage) -> None:
         """Forget the history: from now on it begins behind this message."""
@@ -156,6 +153,12 @@ def _count_tries(db: sqlite3.Connection, conversation_ids: Collection[int], more
         " (SELECT min(id) FROM inbox WHERE conversation_id = ? AND answered_at IS NULL)",
         [(more, conversation_id) for conversation_id in conversation_ids],
     )
+
+
+def _close(db: sqlite3.Connection, messages: Sequence[StoredMessage], at: datetime) -> None:
+    ids = [(iso(at), stored.id) for stored in messages]
+    db.executemany("UPDATE inbox SET answered_at = ? WHERE id = ? AND answered_at IS NULL", ids)
+    forget(db, *(reply_key(stored.id) for stored in messages))
 
 
 def _receive(db: sqlite3.Connection, message: InboundMessage, at: datetime) -> Received:

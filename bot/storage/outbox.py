@@ -7,14 +7,20 @@ from datetime import UTC, datetime
 from bot.chat import Address, MessageRef
 from bot.storage.database import Database, iso
 
+_REPLY = "reply-"
+
 
 def reply_key(inbox_id: int) -> str:
     """The key of the reply to a turn whose oldest message is this one: the same after a crash."""
-    return f"reply-{inbox_id}"
+    return f"{_REPLY}{inbox_id}"
 
 
 class Outbox:
-    """Every method is one transaction. A key is that of `ChatPlatform.send`."""
+    """Every method is one transaction. A key is that of `ChatPlatform.send`.
+
+    What is sent for a reply is on record until `forget`, so that it can be finished after a crash. Anything else
+    that is said is never taken up again, and its record goes as soon as nothing about it is in doubt.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -36,19 +42,18 @@ class Outbox:
     async def unsent(self, key: str) -> None:
         """The send under this key has left nothing that stays."""
         await self._database.write(
-            lambda db: db.execute("UPDATE outbox SET doubts = max(0, doubts - 1) WHERE key = ?", (key,))
+            lambda db: _settle(db, key, "UPDATE outbox SET doubts = max(0, doubts - 1) WHERE key = ?", key)
         )
 
     async def sent(self, key: str, ref: MessageRef) -> None:
         """The message under this key is there, and can be edited as `ref`."""
         at = ref.address
-        await self._database.write(
-            lambda db: db.execute(
-                "UPDATE outbox SET message_id = ?, platform = ?, chat_id = ?, thread_id = ?,"
-                " doubts = max(0, doubts - 1) WHERE key = ?",
-                (ref.message_id, at.platform, at.chat_id, at.thread_id or "", key),
-            )
+        update = (
+            "UPDATE outbox SET message_id = ?, platform = ?, chat_id = ?, thread_id = ?, doubts = max(0, doubts - 1)"
+            " WHERE key = ?"
         )
+        values = (ref.message_id, at.platform, at.chat_id, at.thread_id or "", key)
+        await self._database.write(lambda db: _settle(db, key, update, *values))
 
 
 def messages_of(db: sqlite3.Connection, reply_key: str) -> dict[str, MessageRef]:
@@ -61,9 +66,15 @@ def messages_of(db: sqlite3.Connection, reply_key: str) -> dict[str, MessageRef]
     return {row[0]: MessageRef(Address(row[1], row[2], row[3] or None), row[4]) for row in rows}
 
 
-def forget(db: sqlite3.Connection, reply_key: str) -> None:
-    """The reply is finished. Sends that nobody knows the outcome of stay on record: they are counted."""
-    db.execute("DELETE FROM outbox WHERE reply_key = ? AND doubts = 0", (reply_key,))
+def forget(db: sqlite3.Connection, *reply_keys: str) -> None:
+    """These replies are done with. Sends that nobody knows the outcome of stay on record: they are counted."""
+    db.executemany("DELETE FROM outbox WHERE reply_key = ? AND doubts = 0", [(key,) for key in reply_keys])
+
+
+def _settle(db: sqlite3.Connection, key: str, update: str, *values: str) -> None:
+    db.execute(update, values)
+    if not (name := _reply_key(key)).startswith(_REPLY):
+        forget(db, name)
 
 
 def _reply_key(key: str) -> str:

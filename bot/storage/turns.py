@@ -10,7 +10,7 @@ from typing import Literal
 from bot.chat import Address, PastMessage, Role, Source
 from bot.storage.database import Database, iso
 from bot.storage.messages import Conversation, StoredMessage, keep_edit
-from bot.storage.outbox import forget
+from bot.storage.outbox import forget, reply_key
 
 Outcome = Literal["complete", "stopped", "failed", "refused", "undeliverable", "sentence"]
 """How a turn ended. A question that was refused is no history: with it every later answer would be refused."""
@@ -117,7 +117,8 @@ class Turns:
         await self._database.write(lambda db: _cover(db, conversation_id, messages, at))
 
     async def transcript(self, address: Address, *, shown: Shown | None = None) -> tuple[PastMessage, ...]:
-        """What the reader of an address has seen since the last start afresh, oldest first."""
+        """What the reader of an address has seen since the last start afresh, oldest first. That counts as soon as it
+        was asked for, also while it waits."""
         return await self._database.read(lambda db: _transcript(db, address, shown or _below_each_other))
 
 
@@ -170,6 +171,7 @@ def _cover(db: sqlite3.Connection, conversation_id: int, covers: Sequence[Stored
         " answered_at = ? WHERE id = ?",
         [(conversation_id, iso(at), stored.id) for stored in covers],
     )
+    forget(db, *(reply_key(stored.id) for stored in covers))
 
 
 def _insert_reply(db: sqlite3.Connection, conversation_id: int, last: int, answer: Answer, at: str) -> int:
@@ -213,7 +215,11 @@ def _transcript(db: sqlite3.Connection, address: Address, shown: Shown) -> tuple
     ).fetchone()
     if conversation is None:
         return ()
-    since = (conversation["id"], conversation["fresh_after"])
+    asked_for = db.execute(
+        "SELECT max(id) FROM inbox WHERE conversation_id = ? AND command = 'new' AND answered_at IS NULL",
+        (conversation["id"],),
+    ).fetchone()[0]
+    since = (conversation["id"], max(conversation["fresh_after"], asked_for or 0))
     asked = db.execute(
         "SELECT id, message_id, role, text, received_at FROM inbox"
         " WHERE conversation_id = ? AND id > ? AND command IS NULL ORDER BY id DESC LIMIT ?",

@@ -96,7 +96,10 @@ def load() -> str:
 
 async def run(count: int, *, chaos: bool, waits: bool = False) -> Verdict:
     """Let `count` customers write at once; with `chaos` calls fail, with `waits` the first customer has to wait."""
-    async with AnthropicServer(rate=40.0, delay=0.3, piece=4) as claude, TelegramServer(flood_limits=True) as telegram:
+    async with (
+        AnthropicServer(rate=40.0, delay=0.3, piece=4, judges_late=True) as claude,
+        TelegramServer(flood_limits=True) as telegram,
+    ):
         claude.answer(ANSWER)
         async with program(telegram, claude, log_level="error"):
             # The first turn of a process is slower than the others, and its budget is not full.

@@ -56,7 +56,7 @@ async def main(count: int, slow: int, poisson: float | None) -> None:
 
 async def crowd(count: int, more: int, slow: int, poisson: float | None) -> Run:
     """`count` visitors beside `more`, of whom the last `slow` read 1 byte a second."""
-    async with AnthropicServer(rate=40.0, delay=0.3, piece=4) as claude, TelegramServer() as telegram:
+    async with AnthropicServer(rate=40.0, delay=0.3, piece=4, judges_late=True) as claude, TelegramServer() as telegram:
         claude.answer(ANSWER)
         async with program(telegram, claude, web=True) as shop:
             await visitors(shop, [0.0])

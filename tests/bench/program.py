@@ -72,7 +72,9 @@ async def program(
         try:
             await telegram.wait_for(lambda: telegram.calls("deleteWebhook"), timeout=30)
             if discord is not None:
-                await discord.wait_for(lambda: discord.state.commands.get(None), timeout=30)
+                await discord.wait_for(
+                    lambda: discord.state.commands.get(None) and discord.gateway.sessions, timeout=30
+                )
             yield Program(process.pid, f"http://127.0.0.1:{port}")
         finally:
             process.send_signal(signal.SIGTERM)

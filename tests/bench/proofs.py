@@ -64,6 +64,10 @@ class Row:
         """Whether the promise is kept."""
         return keeps_the_promise(self.verdict)
 
+    def is_proof(self) -> bool:
+        """Whether that is shown by it: something did go wrong, and there was somebody who could be lost."""
+        return self.is_good() and self.tries > 0 and self.questions > 0
+
 
 def keeps_the_promise(verdict: Verdict) -> bool:
     """Nobody is lost, nobody is answered twice, and nothing else is said. A bare beginning may be left."""
@@ -89,6 +93,8 @@ def line(row: Row) -> str:
     ]
     for what in ("lost", "doubled", "strange", "disordered"):
         found += [f"  {what}: {one}" for one in getattr(verdict, what)[:8]]
+    if not row.tries:
+        found.append("  it never happened: this row proves nothing")
     return "\n".join(found)
 
 

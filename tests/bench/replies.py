@@ -111,7 +111,7 @@ def beside(run: Run, best: Ideal) -> tuple[str, str]:
 async def crowd(count: int, options: Options) -> Run:
     """Let `count` people write, and wait until each has the whole answer."""
     async with (
-        AnthropicServer(rate=40.0, delay=0.3, piece=4) as claude,
+        AnthropicServer(rate=40.0, delay=0.3, piece=4, judges_late=True) as claude,
         TelegramServer(flood_limits=options.flood) as telegram,
         DiscordServer(limits=options.flood) as discord,
     ):

@@ -31,22 +31,27 @@ from tests.bench.kills.judge import Verdict, judge
 from tests.bench.kills.stage import environment
 from tests.bench.kills.web_door import PatientVisitor
 from tests.bench.kills.words import sentences
-from tests.bench.proofs import Stand, stand, until
+from tests.bench.proofs import QUIET, Stand, stand, until
 from tests.servers.anthropic.script import Fault
 from tests.servers.discord import DiscordServer
 from tests.servers.telegram import TelegramServer
 from tests.servers.telegram.faults import FaultKind
 
 _FIRST = 60_000
-_CUSTOMERS, _STAFF, _VISITORS = 40, 8, 8
 _PAUSE = (2.0, 20.0)
 """Seconds between an answer and the next question."""
 _BETWEEN = (1.0, 5.0)
 """Seconds between two faults."""
 _PATIENCE = 60.0
+_LOOKS = 10
+"""So many times it is looked whether what was held is given back."""
 _DISK = "64m"
 said = cache(sentences)
 _NAMES = ("memory, MB", "open files", "tasks", "log (WAL), MB")
+
+
+Level = tuple[int, int]
+"""Open files and tasks."""
 
 
 @dataclass(slots=True)
@@ -57,6 +62,9 @@ class Person:
     ask: Callable[[str], object]
     texts: Callable[[], Sequence[str]]
     visitor: PatientVisitor | None = None
+    greets: bool = False
+    """Writes once before anything fails: what somebody writes in private for the first time ever, while the program is
+    not there, cannot be found on this platform."""
 
     async def leave(self) -> None:
         if self.visitor:
@@ -75,38 +83,68 @@ class Soaked:
     faults: Counter[str] = field(default_factory=Counter)
     kills: int = 0
     samples: list[list[float]] = field(default_factory=list)
+    before: Level = (0, 0)
+    after: Level = (0, 0)
+    """Before the first question, and when everybody is gone."""
     status: int | None = None
     ends: int = 0
     tracebacks: int = 0
 
 
-async def soak(seconds: float, *, kills: bool = False, seed: int = 1, pace: float = 1.0) -> Soaked:
-    """Keep the shop open for so long. `pace`: so many times as many questions and faults."""
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """How many there are of each. `pace`: so many times as many questions and faults as usual."""
+
+    customers: int = 40
+    staff: int = 8
+    visitors: int = 8
+    pace: float = 1.0
+
+
+async def soak(seconds: float, crowd: Crowd = Crowd(), *, kills: bool = False, seed: int = 1) -> Soaked:
+    """Keep the shop open for so long."""
     chance, soaked = random.Random(seed), Soaked()
     async with stand(telegram={"flood_limits": True}, discord={}, claude={"rate": 60.0, "piece": 20}, web=True) as shop:
         with small_disk(shop.folder / "data") as disk:
-            people = _people(shop)
             program = Running(shop)
             async with program.open():
-                breaking = asyncio.create_task(_break(shop, chance, soaked, pace, disk=disk))
+                soaked.before = await program.level()
+                people = _people(shop, crowd)
+                await _get_acquainted(people, shop)
+                breaking = asyncio.create_task(_break(shop, chance, soaked, crowd.pace, disk=disk))
                 killing = asyncio.create_task(_kill(program, chance, soaked)) if kills else None
                 began = time.monotonic()
                 until_then = began + seconds
                 await asyncio.gather(
-                    *(_live(one, shop, random.Random(f"{seed} {one.name}"), until_then, pace) for one in people)
+                    *(_live(one, shop, random.Random(f"{seed} {one.name}"), until_then, crowd.pace) for one in people)
                 )
                 for task in filter(None, (breaking, killing)):
                     task.cancel()
                     await asyncio.gather(task, return_exceptions=True)
                 _heal(shop)
                 await until(lambda: not judged(shop, people)[0].lost, _PATIENCE, every=0.5)
-                await asyncio.sleep(3.0)
+                await asyncio.sleep(QUIET)
                 soaked.verdict, soaked.told = judged(shop, people)
                 soaked.seconds, soaked.questions = time.monotonic() - began, shop.ledger.count
+                soaked.after = await _everybody_leaves(shop, program, people, soaked.before)
             soaked.status, soaked.ends = program.status, program.ends
-            await asyncio.gather(*(one.leave() for one in people))
             soaked.samples, soaked.tracebacks = program.samples(), shop.log.count("Traceback")
     return soaked
+
+
+async def _everybody_leaves(shop: Stand, program: "Running", people: Sequence[Person], before: Level) -> Level:
+    """What the program still holds when the lines that it keeps for later are closed, too."""
+    assert shop.telegram
+    assert shop.discord
+    await asyncio.gather(*(one.leave() for one in people))
+    level = await program.level()
+    for _ in range(_LOOKS):
+        for server in (shop.telegram, shop.discord, shop.claude):
+            server.hang_up()
+        level = await program.level()
+        if level[0] <= before[0] and level[1] <= before[1]:
+            break
+    return level
 
 
 class Running:
@@ -155,18 +193,25 @@ class Running:
                 self.ends += self.status != -signal.SIGKILL
                 await asyncio.sleep(0.5)
 
+    async def level(self) -> Level:
+        """What it holds from now on: the next two samples, since the first may be under way."""
+        count = len(self._file.read_text(encoding="ascii").splitlines()) if self._file.exists() else 0
+        await until(lambda: self._file.exists() and len(self.samples()) >= count + 2, _PATIENCE)
+        sample = self.samples()[-1]
+        return int(sample[3]), int(sample[4])
+
     def samples(self) -> list[list[float]]:
         return [json.loads(line) for line in self._file.read_text(encoding="ascii").splitlines()]
 
 
-def _people(shop: Stand) -> list[Person]:
+def _people(shop: Stand, crowd: Crowd) -> list[Person]:
     telegram, discord = shop.telegram, shop.discord
     assert telegram
     assert discord
     return [
-        *(_customer(telegram, chat) for chat in range(_FIRST, _FIRST + _CUSTOMERS)),
-        *(_member(discord, number) for number in range(_STAFF)),
-        *(_visitor(f"visitor {number}", PatientVisitor(f"http://{shop.web}")) for number in range(_VISITORS)),
+        *(_customer(telegram, chat) for chat in range(_FIRST, _FIRST + crowd.customers)),
+        *(_member(discord, number) for number in range(crowd.staff)),
+        *(_visitor(f"visitor {number}", PatientVisitor(f"http://{shop.web}")) for number in range(crowd.visitors)),
     ]
 
 
@@ -176,7 +221,9 @@ def _customer(telegram: TelegramServer, chat: int) -> Person:
 
 def _member(discord: DiscordServer, number: int) -> Person:
     member = discord.add_member(f"Nhân viên {number}", discord.staff_role)
-    return Person(f"staff {number}", member.dm, lambda: [one.content for one in discord.answers(member.direct)])
+    return Person(
+        f"staff {number}", member.dm, lambda: [one.content for one in discord.answers(member.direct)], greets=True
+    )
 
 
 def _visitor(name: str, visitor: PatientVisitor) -> Person:
@@ -184,6 +231,13 @@ def _visitor(name: str, visitor: PatientVisitor) -> Person:
         return [one.text for one in visitor.page.values() if one.role == "assistant"]
 
     return Person(name, visitor.say, texts, visitor)
+
+
+async def _get_acquainted(people: Sequence[Person], shop: Stand) -> None:
+    greeting = [one for one in people if one.greets]
+    for one in greeting:
+        one.ask(shop.ledger.ask(one.name, "tiny"))
+    await until(lambda: not judged(shop, greeting)[0].lost, _PATIENCE, every=0.25)
 
 
 async def _live(one: Person, shop: Stand, chance: random.Random, until_then: float, pace: float) -> None:
@@ -348,6 +402,9 @@ def report(soaked: Soaked) -> Iterator[str]:
         f"  told that there is no answer: {soaked.told} times"
     )
     yield f"ended with status {soaked.status}, by itself {soaked.ends} times; tracebacks: {soaked.tracebacks}"
+    yield "open files and tasks before the first question: {} and {}, when everybody is gone: {} and {}".format(
+        *soaked.before, *soaked.after
+    )
     yield f"{'median / most':16}{'first third':>18}{'second':>18}{'last':>18}"
     for number, name in enumerate(_NAMES, 2):
         cells = [_cell([sample[number] for sample in part]) for part in thirds(soaked.samples)]

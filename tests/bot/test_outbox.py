@@ -1,4 +1,6 @@
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,9 +9,12 @@ import pytest
 from bot.chat import Address, MessageRef, OutboundMessage
 from bot.errors import RateLimited, RecipientGone, StorageFull, Unavailable
 from bot.outbox import RecordedPlatform
-from bot.storage.database import Database
+from bot.storage.database import Database, iso
+from bot.storage.messages import Messages
 from bot.storage.outbox import Outbox, forget, messages_of, reply_key
+from bot.storage.turns import Turns
 from tests.fakes import FakePlatform, Fault
+from tests.words import NOON, message
 
 LAN = Address("fake", "lan")
 KEY = reply_key(7)
@@ -132,3 +137,58 @@ async def test_what_vanishes_is_not_on_record_until_it_stays(database: Database)
     await platform.edit(draft, OutboundMessage("Dạ."))
     assert [ref.message_id for ref in (await known(database)).values()] == ["9"]
     assert await left_behind(database) == {}
+
+
+async def rows(database: Database) -> list[str]:
+    found = await database.read(lambda db: db.execute("SELECT key FROM outbox ORDER BY key").fetchall())
+    return [row[0] for row in found]
+
+
+@pytest.mark.parametrize("key", ["stop-7:41", "delay-7:41"])
+async def test_a_sentence_that_is_no_answer_is_forgotten_as_soon_as_it_is_there(database: Database, key: str) -> None:
+    fake = FakePlatform(strict=False, latency=lambda: 0.0)
+    await recorded(fake, database).send(LAN, OutboundMessage("Dạ"), key=key)
+    assert await rows(database) == []
+    with pytest.raises(RecipientGone):
+        await recorded(failing(RecipientGone("blocked")), database).send(LAN, OutboundMessage("Dạ"), key=key)
+    assert await rows(database) == []
+
+
+async def test_a_sentence_that_may_be_there_twice_is_counted(database: Database) -> None:
+    platform = recorded(failing(Unavailable("cut"), applied=True), database)
+    with pytest.raises(Unavailable):
+        await platform.send(LAN, OutboundMessage("D"), key="stop-7")
+    await platform.send(LAN, OutboundMessage("Dạ"), key="stop-7")
+    assert await doubts(database) == {"stop-7": 1}
+
+
+@pytest.mark.parametrize("how", ["closed", "covered"])
+async def test_what_was_begun_is_forgotten_with_the_message_that_needs_no_answer_any_more(
+    database: Database, how: str
+) -> None:
+    messages = Messages(database)
+    received = await messages.receive(message("áo còn không"), at=NOON)
+    fake = FakePlatform(strict=False, latency=lambda: 0.0)
+    await recorded(fake, database).send(LAN, OutboundMessage("Dạ"), key=reply_key(received.inbox_id))
+    _, waiting = await messages.waiting(received.conversation_id)
+    if how == "closed":
+        await messages.close(waiting, at=NOON)
+    else:
+        await Turns(database).cover(received.conversation_id, waiting, at=NOON)
+    assert await rows(database) == []
+
+
+async def test_what_an_older_program_never_forgot_is_forgotten_and_what_it_began_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "shopdesk.db"
+    old = await Database.open(path)
+    received = await Messages(old).receive(message("áo còn không"), at=NOON)
+    kept = reply_key(received.inbox_id)
+    found = [(key, key, iso(NOON), doubts) for key, doubts in ((kept, 0), ("stop-1", 0), ("stop-2", 1), ("delay-3", 0))]
+    insert = "INSERT INTO outbox VALUES (?, ?, 'shop', 'lan', '', '9', ?, ?)"
+    await old.write(lambda db: db.executemany(insert, found))
+    await old.close()
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA user_version=9")
+    new = await Database.open(path)
+    assert await rows(new) == [kept, "stop-2"]
+    await new.close()

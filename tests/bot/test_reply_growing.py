@@ -39,7 +39,7 @@ def shown(text: str) -> str:
         ("hình !", "hình"),
         ("[1] là", "[1] là"),
         ("2 * 3 * 4", "2 * 3 * 4"),
-        ("a_b_c và 5*6 nhé", "a_b_c và 5"),
+        ("a_b_c và 5*6 nhé", "a_b_c và 5*6 nhé"),
         ("a_b_c và 5*6 nhé\n\n", "a_b_c và 5*6 nhé"),
         ("giá $5 và ~5 phút", "giá $5 và ~5 phút"),
         ("a < b", "a < b"),

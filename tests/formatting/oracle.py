@@ -7,6 +7,8 @@ from typing import Any
 import pyromark
 import regex
 
+from bot.meant import with_stand_ins, without_stand_ins
+
 _OPTIONS = pyromark.Options.ENABLE_TABLES | pyromark.Options.ENABLE_STRIKETHROUGH | pyromark.Options.ENABLE_TASKLISTS
 _WORDS = ("Text", "Code", "Html", "InlineHtml")
 _BLOCKS = {"Paragraph", "Heading", "CodeBlock", "HtmlBlock", "Item", "TableCell", "BlockQuote", "Table", "List"}
@@ -49,6 +51,7 @@ def expected(source: str) -> Expected:
     # A bare address may be shown as it stands: its marks are a part of it.
     extra = _DEFINITION.findall(source) + _ADDRESS.findall(source)
     columns = 0
+    source = with_stand_ins(source)
     places: list[tuple[Any, Any]] = list(pyromark.events_with_range(source, options=_OPTIONS))
     data = source.encode()
     for event, place in places:
@@ -74,7 +77,7 @@ def expected(source: str) -> Expected:
             parts.extend(f"|{cell}" for cell in rest)
         elif name in _BLOCKS:
             parts.append("\n")
-    return Expected("".join(parts), "\n".join(extra))
+    return Expected(without_stand_ins("".join(parts)), without_stand_ins("\n".join(extra)))
 
 
 def _cells(row: str) -> list[str]:

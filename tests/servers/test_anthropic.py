@@ -7,6 +7,7 @@ import anthropic
 import pytest
 
 from tests.servers.anthropic import AnthropicServer, Cite, Say, Think, UseTool
+from tests.servers.anthropic.rules import Refused
 
 OK: dict[str, Any] = {
     "model": "claude-haiku-5-5",
@@ -44,6 +45,15 @@ async def client(server: AnthropicServer) -> AsyncIterator[anthropic.AsyncAnthro
 
 async def post(client: anthropic.AsyncAnthropic, body: dict[str, Any]) -> anthropic.types.Message:
     return await client.post("/v1/messages", body=body, cast_to=anthropic.types.Message)
+
+
+async def test_a_server_that_judges_late_answers_first_and_complains_when_it_closes() -> None:
+    server = await AnthropicServer(judges_late=True).__aenter__()
+    async with anthropic.AsyncAnthropic(api_key=server.api_key, base_url=server.url, max_retries=0) as client:
+        answer = await post(client, {**OK, "temperature": 0.5})
+    assert answer.content
+    with pytest.raises(Refused, match="temperature"):
+        await server.__aexit__(None)
 
 
 @pytest.mark.parametrize(

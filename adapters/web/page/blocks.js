@@ -92,6 +92,8 @@ function allAre(text, char) {
 }
 
 function readQuote(lines, at, end, growing, depth) {
+  // Below the deepest quote that is shown as one all marks go.
+  const marks = depth < DEPTH - 1 ? /^ {0,3}> ?/ : /^(?: {0,3}> ?)+/;
   const inner = [];
   let next = at;
   let inFence = false;
@@ -101,7 +103,7 @@ function readQuote(lines, at, end, growing, depth) {
     const isMarked = /^ {0,3}>/.test(lines[next]);
     lazy = !isMarked && !inFence && !inTable && isWords(lines[next]) && (lazy || isWords(withoutMarks(inner[inner.length - 1])));
     if (!isMarked && !lazy) break;
-    const line = isMarked ? lines[next].replace(/^ {0,3}> ?/, "") : asWords(lines[next].trimStart());
+    const line = isMarked ? lines[next].replace(marks, "") : asWords(lines[next].trimStart());
     if (fenceOf(line)) inFence = !inFence;
     inTable = line.trim() !== "" && (inTable || isDelimiterRow(line.trim()));
     inner.push(line);
@@ -142,6 +144,7 @@ function markerOf(line) {
 function readList(lines, at, end, growing, depth) {
   const first = markerOf(lines[at]);
   const items = [];
+  const numbers = [];
   let loose = false;
   let next = at;
   while (next < end) {
@@ -171,14 +174,15 @@ function readList(lines, at, end, growing, depth) {
       inner.push(belongs ? dedent(line, Math.min(deep, marker.content)) : asWords(line.trimStart()));
       inCode = belongs && (blank || inCode) && indentOf(inner[inner.length - 1]) >= 4;
       inTable = !blank && (inTable || (belongs && isDelimiterRow(withoutMarks(line.trim()).trim())));
-      isParagraph = !inTable && !inCode && !/^ {0,3}=+[ \t]*$/.test(inner[inner.length - 1]);
+      isParagraph = !inTable && !inCode && !/^ {0,3}(?:=+[ \t]*$|#{1,6}[ \t])/.test(inner[inner.length - 1]);
       blank = false;
       next += 1;
     }
+    numbers.push(marker.number);
     items.push(parseBlocks(inner, growing && next >= end, depth + 1));
   }
   const shown = growing && next >= end ? items.filter((item, index) => item.length || index < items.length - 1) : items;
-  return { type: shown.length ? "list" : "", ordered: first.ordered, start: first.number, items: shown, loose, next };
+  return { type: shown.length ? "list" : "", ordered: first.ordered, start: first.number, items: shown, numbers, loose, next };
 }
 
 function startsBlock(line) {

@@ -5,6 +5,8 @@ import { entityAt } from "./entities.js";
 const TAIL = 400;
 const URL_LIMIT = 2048;
 const PUNCTUATION_ANYWHERE = /[\p{P}\p{S}]/u;
+const NO_BEGINNING = /[\p{Pe}\p{Pf}.,:;!?…%‰。，、！？：；～·)\]}]/u;
+const DIGIT = /[0-9]/;
 const PUNCTUATION = /[!-/:-@[-`{-~]/;
 
 /**
@@ -129,8 +131,17 @@ function readDelimiter(scan, char) {
   let opens = left && (char !== "_" || !right || isMark(before));
   let closes = right && (char !== "_" || !left || isMark(after));
   const either = opens && closes;
-  // "**So:**words" is bold to its writer.
-  if (char === "*" && end - at === 2 && /[\p{Pe}\p{Pf}\p{Po}]/u.test(before) && !/["']/.test(before)) closes = true;
+  if (char === "*" && end - at === 1 && DIGIT.test(before) && DIGIT.test(after)) {
+    // Between numbers it means "times".
+    scan.word += char;
+    scan.at = end;
+    return;
+  }
+  if (char === "*" && end - at === 2) {
+    // "**So:**words" is bold to its writer, and so is "words**(so)**".
+    if (left && !right && !/[\s\p{Ps}\p{Pi}]/u.test(before) && isMark(before) && !isMark(after)) closes = true;
+    else if (right && !left && !isMark(before) && isMark(after) && !NO_BEGINNING.test(after)) opens = true;
+  }
   // GFM leaves open what may begin a strikethrough: here it is as at the other doors.
   if (char === "~") opens = end - at === 2 && !/\s/.test(after);
   if (char === "~") closes = end - at === 2 && !/\s/.test(before) && (!isMark(before) || /\s/.test(after) || isMark(after));

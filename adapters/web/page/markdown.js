@@ -62,8 +62,18 @@ function buildAll(parent, blocks, mayLink) {
 function buildList(block, mayLink) {
   const list = element(block.ordered ? "ol" : "ul");
   if (block.ordered && block.start !== 1) list.setAttribute("start", String(block.start));
-  for (const blocks of block.items) {
+  // Years stand where numbers of one or two digits leave no room.
+  if (block.ordered && block.numbers.some((number) => number > 99)) list.className = "wide";
+  // A list counts; only what has another number than that says so.
+  let counted = block.start;
+  for (const [index, blocks] of block.items.entries()) {
     const item = element("li");
+    const written = block.numbers[index];
+    if (block.ordered && written !== counted && written !== block.start) {
+      item.setAttribute("value", String(written));
+      counted = written;
+    }
+    counted += 1;
     for (const inner of blocks) {
       if (inner.type === "paragraph" && !block.loose) fill(item, inner.inline, mayLink);
       else item.appendChild(build(inner, mayLink));

@@ -99,6 +99,30 @@ async def test_what_cannot_be_stored_is_posted_again(server: TelegramServer, inb
     assert server.posts == [503, 503, 200]
 
 
+async def test_two_posts_side_by_side_are_stored_in_the_order_of_their_numbers(
+    server: TelegramServer, inbox: Inbox
+) -> None:
+    def body(number: int) -> bytes:
+        message = {**UPDATE["message"], "message_id": number, "text": str(number)}  # type: ignore[dict-item]
+        return json.dumps({"update_id": number, "message": message}).encode()
+
+    async with serving(server) as (platform, url), running(platform, inbox):
+        host, port = url.split("/")[2].split(":")
+        reader, slow = await asyncio.open_connection(host, int(port))
+        head = f"POST /telegram/hook HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body(10))}\r\n"
+        slow.write(f"{head}X-Telegram-Bot-Api-Secret-Token: {SECRET}\r\n\r\n".encode())
+        await slow.drain()
+        assert await post(url, b"", HEADER, "GET") == 405  # a round later its head has arrived
+        quick = asyncio.create_task(post(url, body(11), HEADER))
+        assert await post(url, b"", HEADER, "GET") == 405
+        slow.write(body(10))
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        assert await quick == 200
+        slow.close()
+        await slow.wait_closed()
+    assert [item.text for item in inbox.items if isinstance(item, InboundMessage)] == ["10", "11"]
+
+
 async def test_an_update_that_cannot_be_read_is_kept_and_answered(server: TelegramServer, inbox: Inbox) -> None:
     async with serving(server) as (platform, _), running(platform, inbox):
         server.push_update({"message": "rubbish"})

@@ -21,7 +21,10 @@ SOURCE = Source("s1", "Đổi trả", "Thời hạn", "Trong **7 ngày**.", "htt
 
 
 class Shop:
-    """`received` is all that came in; `fail` is raised by `receive` instead, once it is set."""
+    """`received` is all that came in; `fail` is raised by `receive` instead, once it is set.
+
+    `receive` waits for `gate`; a transcript that was `read` waits for `hand_over`.
+    """
 
     def __init__(self, **extra: Any) -> None:
         self.received: list[InboundMessage] = []
@@ -29,6 +32,7 @@ class Shop:
         self.past: dict[str, list[PastMessage]] = {}
         self.doors = {"web": "on"}
         self.arrived = asyncio.Event()
+        self.gate, self.read, self.hand_over = opened(), asyncio.Event(), opened()
         self.ready: list[str] = []
         self.started = asyncio.Event()
         given: dict[str, Any] = {"host": "127.0.0.1", "port": 0, "shop_name": lambda: "Mộc Nhà"}
@@ -40,14 +44,18 @@ class Shop:
         )
 
     async def transcript(self, at: Address) -> tuple[PastMessage, ...]:
-        return tuple(self.past.get(at.chat_id, ()))
+        past = tuple(self.past.get(at.chat_id, ()))
+        self.read.set()
+        await self.hand_over.wait()
+        return past
 
     async def receive(self, message: InboundMessage | UnreadableUpdate) -> None:
         assert isinstance(message, InboundMessage)
+        self.arrived.set()
+        await self.gate.wait()
         if self.fail:
             raise self.fail
         self.received.append(message)
-        self.arrived.set()
         if message.command == "new":
             self.past.pop(message.address.chat_id, None)
         elif message.command is None:
@@ -76,6 +84,12 @@ class Shop:
     def address(self) -> Address:
         """Where the newest message came from."""
         return self.received[-1].address
+
+
+def opened() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
 
 
 @asynccontextmanager

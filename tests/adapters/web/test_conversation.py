@@ -3,10 +3,12 @@ import string
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.web.conversation import CHUNK, KEPT, PIECE, Conversation, Conversations, Feed
+from adapters.web.conversation import CHUNK, KEPT, PIECE, Conversation, Feed
+from adapters.web.conversations import Conversations
 from bot.chat import PastMessage, Source
 from tests.adapters.web.visitor import Event, Thread, parse
 
@@ -39,7 +41,8 @@ class Desk:
 
     def clear(self) -> None:
         self.time += timedelta(seconds=1)
-        self.conversation.clear(self.time)
+        self.conversation.clear()
+        self.conversation.keep_clear()
         self.past.clear()
 
 
@@ -337,3 +340,27 @@ def test_a_tab_that_comes_back_to_another_text_is_not_sent_the_end_of_it_only() 
     rewrite(desk, "Sorry, something else, and longer.")
     tab.read()
     assert [text for _, text in tab.thread.texts] == ["Sorry, something else, and longer."]
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_after_a_fresh_start_the_clock_may_jump(hours: int) -> None:
+    desk = Desk()
+    ask(desk, "before")
+    desk.clear()
+    desk.time += timedelta(hours=hours)
+    for number in range(KEPT + 3):
+        ask(desk, f"m{number}")
+    tab = Tab(desk)
+    tab.read()
+    assert [text for _, text in tab.thread.texts] == [f"m{number}" for number in range(KEPT + 3)]
+
+
+def test_a_tab_that_stays_open_for_weeks_remembers_no_more_than_what_is_at_hand() -> None:
+    desk = Desk()
+    tab = Tab(desk)
+    for number in range(KEPT * 4):
+        ask(desk, f"m{number}")
+        tab.read()
+    assert [text for _, text in tab.thread.texts] == [f"m{number}" for number in range(KEPT * 4)]
+    assert tab.feed
+    assert tab.feed.remembers <= KEPT

@@ -1,9 +1,10 @@
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import pytest
 
-from bot.chat import MessageRef, OutboundMessage
+from bot.chat import MessageRef, OutboundMessage, PastMessage
 from bot.errors import StorageFull
 from tests.adapters.web.shop import SOURCE, Shop, open_shop
 from tests.adapters.web.visitor import Thread, settled, visitor
@@ -147,6 +148,42 @@ async def test_what_the_transcript_still_holds_of_before_a_fresh_start_is_not_sh
         await alice.post("api/new")
         shop.past[shop.address.chat_id] = kept
         await alice.watch(lambda thread: thread.ready)
+        assert alice.thread.texts == []
+
+
+async def test_a_tab_that_opens_while_a_fresh_start_is_being_stored_is_as_empty_as_the_others(shop: Shop) -> None:
+    async with visitor(shop.web.url) as alice:
+        await alice.say("old")
+        shop.past[shop.address.chat_id].append(PastMessage("r0", "assistant", "older", datetime.now(UTC)))
+        shop.gate, shop.arrived = asyncio.Event(), asyncio.Event()
+        starting = asyncio.create_task(alice.post("api/new"))
+        await shop.arrived.wait()
+        async with alice.stream() as events:
+            async for event in events:
+                alice.thread.apply(event)
+                if alice.thread.ready:
+                    break
+            assert alice.thread.texts == []
+            shop.fail = StorageFull("no room")
+            shop.gate.set()
+            assert (await starting)[0] == 503
+            async for event in events:
+                alice.thread.apply(event)
+                if event.kind == "shown":
+                    break
+        assert [text for _, text in alice.thread.texts] == ["old", "older"]
+
+
+async def test_a_transcript_that_was_read_before_a_fresh_start_is_not_shown_after_it(shop: Shop) -> None:
+    async with visitor(shop.web.url) as alice:
+        await alice.say("old")
+        shop.past[shop.address.chat_id].append(PastMessage("r0", "assistant", "older", datetime.now(UTC)))
+        shop.read, shop.hand_over = asyncio.Event(), asyncio.Event()
+        watching = asyncio.create_task(alice.watch(lambda thread: thread.ready))
+        await shop.read.wait()
+        assert (await alice.post("api/new"))[0] == 202
+        shop.hand_over.set()
+        await watching
         assert alice.thread.texts == []
 
 

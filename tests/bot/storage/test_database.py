@@ -46,6 +46,19 @@ async def test_a_new_file_is_brought_to_the_newest_migration(database: Database)
     assert {"conversations", "inbox", "turns", "attachments"} <= tables
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no such modes")
+async def test_nobody_else_on_the_machine_reads_what_customers_wrote(tmp_path: Path) -> None:
+    def modes() -> dict[str, str]:
+        return {file.name: oct(file.stat().st_mode & 0o777) for file in tmp_path.iterdir()}
+
+    await asyncio.to_thread(tmp_path.chmod, 0o755)
+    database = await Database.open(tmp_path / "shopdesk.db")
+    await database.write(lambda db: db.execute("CREATE TABLE notes (text TEXT)"))
+    found = await asyncio.to_thread(modes)
+    await database.close()
+    assert found == {name: "0o600" for name in ("shopdesk.db", "shopdesk.db-wal", "shopdesk.db-shm")}
+
+
 async def test_what_was_written_survives_the_power_going_off(database: Database) -> None:
     def modes(db: DB) -> list[object]:
         names = ("journal_mode", "synchronous", "foreign_keys")
@@ -179,7 +192,7 @@ async def test_a_full_disk_is_told_and_writes_go_on_when_there_is_room(database:
     pages = await database.read(lambda db: db.execute("PRAGMA page_count").fetchone()[0])
     await database.write(lambda db: note(db, "before"))
     await database.write(lambda db: db.execute(f"PRAGMA max_page_count={pages + 2}").fetchall())
-    with pytest.raises(StorageFull, match="no room on the disk"):
+    with pytest.raises(StorageFull, match=f"no room on the disk of {database.path.parent}"):
         await database.write(lambda db: note(db, "x" * 100_000))
     assert await database.read(notes) == ["before"]
     await database.write(lambda db: db.execute("PRAGMA max_page_count=1000000").fetchall())

@@ -80,6 +80,15 @@ async def test_a_start_afresh_hides_what_was_before(messages: Messages, turns: T
     assert [past.text for past in await turns.transcript(LAN)] == ["hai"]
 
 
+async def test_a_start_afresh_hides_what_was_before_as_soon_as_it_is_stored(messages: Messages, turns: Turns) -> None:
+    conversation, first = await asked(messages, "một", 1)
+    await messages.receive(message("", 2, command="new"), at=NOON)
+    await messages.receive(message("hai", 3), at=NOON - timedelta(hours=1))
+    assert [past.text for past in await turns.transcript(LAN)] == ["hai"]
+    await turns.store(conversation.id, first, answer("eins", asked="một"), at=NOON)
+    assert [past.text for past in await turns.transcript(LAN)] == ["hai"]
+
+
 async def test_the_transcript_is_what_the_reader_saw(messages: Messages, turns: Turns) -> None:
     conversation, first = await asked(messages, "một", 1)
     await messages.receive(message("hai", 2), at=NOON)

@@ -11,11 +11,12 @@ from typing import Any, Literal, Self
 
 from aiohttp import web
 
-from tests.servers.anthropic.cache import PromptCache
+from tests.servers.anthropic.cache import PromptCache, Tokens
 from tests.servers.anthropic.models import MODELS, model_info
 from tests.servers.anthropic.rules import Refused, check_body
 from tests.servers.anthropic.script import Answer, Fault, as_steps, believable
 from tests.servers.anthropic.stream import Broken, blocks_of, events, named, reason_of, whole_message
+from tests.servers.idle import hang_up
 
 MAX_REQUEST_BYTES = 32 * 1024 * 1024
 KINDS = {
@@ -53,6 +54,8 @@ class AnthropicServer:
     first text. `older` makes it a gateway that knows no `output_config` and no adaptive thinking; `of_2023` one
     that knows nothing but the API's first version: `x-api-key`, no cache, no search results, no thinking.
     Without `keeps` the log forgets what a request said once it is answered: in a crowd that is gigabytes.
+    With `judges_late` a body is checked when the server closes, which then raises `Refused`, and nothing is billed:
+    for programs that measure. To judge a body takes longer than all that the program does before it sends one.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class AnthropicServer:
         older: bool = False,
         of_2023: bool = False,
         keeps: bool = True,
+        judges_late: bool = False,
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
@@ -75,6 +79,7 @@ class AnthropicServer:
         self.log: list[Call] = []
         self._of_2023 = of_2023
         self._keeps = keeps
+        self._judges_late = judges_late
         self.witness: Callable[[str], None] = lambda step: None
         """Told when a request has `arrived`, of each `delta` that was sent, and when an answer is `complete`."""
         self._host, self._port = host, port
@@ -124,6 +129,10 @@ class AnthropicServer:
                 self._changed.clear()
                 await self._changed.wait()
 
+    def hang_up(self) -> None:
+        """Close the lines on which nothing is asked."""
+        hang_up(self._runner)
+
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=MAX_REQUEST_BYTES)
         app.router.add_post("/v1/messages", self._messages)
@@ -137,9 +146,13 @@ class AnthropicServer:
         self._port = self._runner.addresses[0][1]
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, kind: object, *_: object) -> None:
         self._closing.set()
         await self._runner.cleanup()
+        if self._judges_late and kind is None:
+            for call in self.calls:
+                if call.body:  # it came whole
+                    check_body(call.body, older=self.older)
 
     async def _messages(self, request: web.Request) -> web.StreamResponse:
         async with self._logged(request) as call:
@@ -154,8 +167,8 @@ class AnthropicServer:
                 fault = self._next_fault(call.body)
                 if fault and (early := await self._early(request, call, fault)):
                     return early
-                check_body(call.body, older=self.older, of_2023=self._of_2023, goes_on=self._goes_on(call.body))
-                self._check_said(call.body)
+                if not self._judges_late:
+                    self._judge(call.body)
                 if call.body["model"] not in self.models:
                     raise Refused(f"model: {call.body['model']}", 404, "not_found_error")
             except Refused as refused:
@@ -163,7 +176,7 @@ class AnthropicServer:
             return await self._say(request, call, fault)
 
     async def _say(self, request: web.Request, call: Call, fault: Fault | None) -> web.StreamResponse:
-        tokens = self._cache.bill(call.key, call.body)
+        tokens = Tokens(0, 0, 0) if self._judges_late else self._cache.bill(call.key, call.body)
         steps = named(as_steps(self._answer, call.body))
         blocks = blocks_of(call.body["model"], steps)
         for block in blocks:
@@ -274,6 +287,10 @@ class AnthropicServer:
                     f"messages.{index}.content: `thinking` or `redacted_thinking` blocks in the latest assistant "
                     "message cannot be modified. These blocks must remain as they were in the original response."
                 )
+
+    def _judge(self, body: Mapping[str, Any]) -> None:
+        check_body(body, older=self.older, of_2023=self._of_2023, goes_on=self._goes_on(body))
+        self._check_said(body)
 
     def _before(self, body: Mapping[str, Any]) -> list[dict[str, Any]]:
         """What the model said before the pause that a request goes on behind."""

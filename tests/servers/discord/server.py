@@ -31,6 +31,7 @@ from tests.servers.discord.world import (
     Role,
     User,
 )
+from tests.servers.idle import hang_up
 
 API = "/api/v10"
 MESSAGE_CONTENT_FLAG = 1 << 19
@@ -263,6 +264,10 @@ class DiscordServer:
     @property
     def gateway_url(self) -> str:
         return f"ws://{self._address[0]}:{self._address[1]}/gateway"
+
+    def hang_up(self) -> None:
+        """Close the lines on which nothing is asked."""
+        hang_up(self._runner)
 
     async def __aenter__(self) -> Self:
         app = web.Application(middlewares=[self._front])

@@ -13,6 +13,7 @@ import aiohttp
 import regex
 from aiohttp import web
 
+from tests.servers.idle import hang_up
 from tests.servers.telegram.faults import Fault, FaultKind
 from tests.servers.telegram.flood import Flood
 from tests.servers.telegram.hand import routes
@@ -107,6 +108,10 @@ class TelegramServer:
         await self._listen()
         self._tasks = [asyncio.create_task(self._deliver(account)) for account in self.accounts.values()]
         return self
+
+    def hang_up(self) -> None:
+        """Close the lines on which nothing is asked."""
+        hang_up(self._runner)
 
     async def _listen(self) -> None:
         app = web.Application(client_max_size=60 * 2**20)
