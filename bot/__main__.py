@@ -27,7 +27,7 @@ def main() -> None:
             backup=lambda settings, file: back_up(settings.database, file),
             restore=lambda settings, file: restore(settings.database, file, at=datetime.now(UTC)),
             backups=lambda settings: listed(settings.database),
-            model=_later("bot.app", "model_of"),
+            model=_later("bot.rungs", "model_of"),
             stats=lambda settings, since: stats(settings.database, since=since, at=datetime.now(UTC)),
             connections=Connections(
                 telegram=_later("adapters.telegram.check", "check_telegram"),

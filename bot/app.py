@@ -19,15 +19,14 @@ from adapters.telegram.platform import TelegramPlatform
 from adapters.telegram.webhook import Webhook
 from adapters.web.platform import WebPlatform
 from bot.chat import Bookmarks, ChatPlatform, Receive
+from bot.config import read_config
 from bot.control import Control
 from bot.engine.engine import Engine
 from bot.engine.limits import EngineLimits, Lateness
 from bot.errors import AccountRejected, PlatformError, SettingsError
 from bot.failpoints import FailingDatabase, FailingModel, FailingPlatform, Failpoint, failpoint_of
 from bot.inbox import Inbox
-from bot.llm.anthropic.model import AnthropicModel
 from bot.llm.base import ChatModel
-from bot.llm.offline import OfflineModel
 from bot.outbox import RecordedPlatform
 from bot.policies.life import LivePolicies
 from bot.policies.live import Policies
@@ -36,6 +35,7 @@ from bot.policies.watch import FolderWatch
 from bot.policy_commands.change import commands_of, policies_of
 from bot.process import on_signals, raise_file_limit, settle_memory
 from bot.reply.whole import whole
+from bot.rungs import model_of
 from bot.scheduler import SendScheduler
 from bot.settings import Settings
 from bot.storage.bookmarks import StoredBookmarks
@@ -59,6 +59,7 @@ _STAFF_COMMANDS = {
     "stop": "command_stop",
     "help": "command_help",
 }
+_BEHIND = 30.0
 GRACE = 8.0
 """Seconds that running answers have to end when the program is told to."""
 _FIRST_PAUSE = 1.0
@@ -82,6 +83,8 @@ class Shop:
     """Those of the platform with this name."""
     policies: LivePolicies
     model: ChatModel
+    silence: float
+    """So long, in seconds, the model may bring nothing at all."""
     failpoint: Failpoint | None = None
 
 
@@ -167,6 +170,8 @@ async def serve(
         limits=EngineLimits(
             section_tokens=shop.settings.shopdesk_section_tokens,
             lateness=Lateness(shop.settings.stale_after, shop.settings.shopdesk_stale),
+            # The models have watches of their own: this one is for whoever has none.
+            silence=shop.silence,
         ),
         growing_mark=shop.settings.shopdesk_growing_mark,
     )
@@ -259,26 +264,13 @@ async def _opened(settings: Settings, failpoint: Failpoint | None) -> AsyncItera
                 bookmarks=partial(StoredBookmarks, database),
                 policies=policies,
                 model=model,
+                silence=read_config(settings.shopdesk_config).model.turn + _BEHIND,
                 failpoint=failpoint,
             )
         finally:
             await model.close()
     finally:
         await database.close()
-
-
-def model_of(settings: Settings, policies: LivePolicies | Policies) -> ChatModel:
-    """The model that the settings name. Raises `SettingsError` when its key is missing."""
-    provider, _, name = settings.model.partition(":")
-    if provider == "offline":
-        return OfflineModel(sentence=policies.sentence)
-    if not settings.anthropic_api_key:
-        raise SettingsError(f"SHOPDESK_MODEL is {settings.model}, but ANTHROPIC_API_KEY is empty: set it in .env.")
-    return AnthropicModel(
-        model=name,
-        api_keys=tuple(key.get_secret_value() for key in settings.anthropic_api_key),
-        base_url=settings.anthropic_base_url,
-    )
 
 
 Readiness = Callable[[], Mapping[str, str]]

@@ -65,6 +65,7 @@ class Settings(BaseSettings):
     anthropic_base_url: str = "https://api.anthropic.com"
 
     shopdesk_model: str | None = None
+    shopdesk_config: Path | None = None
     shopdesk_data: Path = Path("data")
     shopdesk_backup_keep: int = Field(default=7, ge=0, le=1000)
     shopdesk_prompts: Path = Path("prompts")

@@ -44,6 +44,7 @@ FLOORS: dict[str, tuple[int, str]] = {
     "adapters.web": (4, "web"),
     "adapters.console": (4, "console"),
     "bot.app": (5, "root"),
+    "bot.rungs": (5, "root"),
     "bot.cli": (5, "root"),
     "bot.policy_commands": (5, "root"),
     "bot.process": (5, "root"),
