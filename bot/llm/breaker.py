@@ -102,7 +102,7 @@ class Breaker:
         if self._opened_at is None:
             return _Entry(self._epoch, is_probe=False)
         if self._is_probing or not self._rested(self._opened_at):
-            raise ModelUnavailable(f"{self.name} is left alone, since it did not answer", again=False)
+            raise ModelUnavailable("it is left alone, since it did not answer", again=False)
         self._is_probing = True
         return _Entry(self._epoch, is_probe=True)
 

@@ -71,7 +71,7 @@ class Ladder:
                             yield event
                             return
                         yield event
-                raise ModelUnavailable(f"{model.name} ended without an end")
+                raise ModelUnavailable("it ended without an end")
             except (Late, ModelError) as exc:
                 pause = self._after(exc, model, climb)
             finally:
@@ -108,7 +108,7 @@ class Ladder:
     def _after(self, exc: Late | ModelError, model: ChatModel, climb: Climb) -> float:
         """The seconds to wait before the climb goes on after this failure. Raises what is not to be mended here."""
         if isinstance(exc, Late):
-            exc = ModelUnavailable(f"{model.name} had no whole answer within {self._turn:g} s", again=False)
+            exc = ModelUnavailable(f"no answer was whole within {self._turn:g} s", again=False)
             climb.give_up(exc)
         elif climb.is_over or isinstance(exc, ModelRefused):
             raise exc
@@ -125,9 +125,7 @@ class Ladder:
             self._stands_at[request.conversation] = rung
 
     def _log(self, request: ModelRequest, model: ChatModel, climb: Climb, pause: float) -> None:
-        if not climb.is_over:
-            then = f"{self._rungs[climb.rung].name} is asked"
-        else:
-            then = f"{self._last.name} is asked" if self._last is not None else "nobody else is there"
+        who = self._last if climb.is_over else self._rungs[climb.rung]
+        then = f"{who.name if who else 'nobody else'} is asked{f' in {pause:.1f} s' if pause else ''}"
         why = loggable(str(climb.why).rstrip("."), request.messages[-1].text if request.messages else "")
-        log.info("conversation %s: %s: %s: %s in %.1f s", request.conversation, model.name, why, then, pause)
+        log.info("conversation %s: %s: %s: %s", request.conversation, model.name, why, then)

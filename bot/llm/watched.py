@@ -55,7 +55,7 @@ class Watched:
                     elif isinstance(event, ToolCall):
                         calls += 1
                         if calls > MAX_CALLS:
-                            raise ModelUnavailable(f"{self.name} calls tools without end", again=False)
+                            raise ModelUnavailable("it calls tools without end", again=False)
                     elif isinstance(event, Billed):
                         billed = event
                     if room < 0:
@@ -79,8 +79,8 @@ class Watched:
 
     def _complaint(self, heard: bool) -> str:
         if not heard:
-            return f"{self.name} brought nothing for {self._first_event:g} s"
-        return f"{self.name} said no word for {self._silence:g} s"
+            return f"it brought nothing for {self._first_event:g} s"
+        return f"it said no word for {self._silence:g} s"
 
 
 def _breaks_silence(event: ModelEvent) -> bool:
