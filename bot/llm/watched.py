@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 from bot.errors import ModelUnavailable
 from bot.llm.alarm import Alarm, Late
-from bot.llm.base import Billed, ChatModel, Cited, Finished, ModelEvent, ModelRequest, TextDelta, ToolCall, Usage
+from bot.llm.base import Billed, ChatModel, Finished, ModelEvent, ModelRequest, TextDelta, ToolCall, Usage
 from bot.text import is_blank
 
 MAX_CHARS_PER_TOKEN = 16
@@ -19,7 +19,7 @@ class Watched:
     """Fails with `ModelUnavailable` when `model` brings nothing at all for `first_event` seconds, no word for
     `silence` more, or then falls silent for `silence`.
 
-    Words, citations and calls of tools break a silence; bills, white space and whatever the door does not even hand
+    Words and calls of tools break a silence; bills, citations, white space and whatever the door does not even hand
     on (pings, thoughts, half a tool's arguments) do not: who thinks may do so before the first word. An answer that
     is far longer than it was allowed to be ends there, as one that has reached its `max_tokens`.
     """
@@ -86,7 +86,7 @@ class Watched:
 def _breaks_silence(event: ModelEvent) -> bool:
     if isinstance(event, TextDelta):
         return not is_blank(event.text)
-    return isinstance(event, Cited | ToolCall | Finished)
+    return isinstance(event, ToolCall | Finished)
 
 
 def _cut(event: ModelEvent, room: int) -> TextDelta:

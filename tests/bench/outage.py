@@ -13,8 +13,10 @@ import asyncio
 import logging
 import sys
 import time
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from tests.bench.chaos import load
@@ -79,6 +81,8 @@ class Ran:
     opened: int = 0
     closed: int = 0
     memory: list[float] = field(default_factory=list)
+    cpu: float = 0.0
+    """Seconds of a core that the program had for each question of the outage."""
     tracebacks: int = 0
 
     def is_good(self) -> bool:
@@ -87,20 +91,29 @@ class Ran:
 
 
 class Crowd:
-    """The customers, one after the other and round again. It keeps who asked what."""
+    """The customers: who has had an answer and not written for `again` seconds writes next, else somebody new. It
+    keeps who asked what."""
 
-    def __init__(self, telegram: TelegramServer, customers: int) -> None:
+    def __init__(self, telegram: TelegramServer, again: float) -> None:
         self.asked: list[Question] = []
         self._telegram = telegram
-        self._customers = customers
+        self._again = again
+        self._counts: Counter[int] = Counter()
+        self._latest: deque[Question] = deque()
 
     def ask(self) -> Question:
         """The next customer asks the next question."""
-        number = len(self.asked)
-        chat, kind = FIRST_ID + number % self._customers, (number // self._customers + number) % len(QUESTIONS)
-        question = Question(chat, f"k{number}k", kind, time.monotonic())
+        number, now = len(self.asked), time.monotonic()
+        chat, first = FIRST_ID + len(self._counts), self._latest[0] if self._latest else None
+        if first is not None and now - first.asked > self._again:
+            self._latest.popleft()
+            if len(self._telegram.messages(first.chat)) == self._counts[first.chat]:
+                chat = first.chat
+        question = Question(chat, f"k{number}k", number % len(QUESTIONS), now)
         self.asked.append(question)
-        self._telegram.customer(chat).write(f"{QUESTIONS[kind]} {question.tag}")
+        self._counts[chat] += 1
+        self._latest.append(question)
+        self._telegram.customer(chat).write(f"{QUESTIONS[question.kind]} {question.tag}")
         return question
 
     async def write(self, rate: float, seconds: float) -> None:
@@ -116,8 +129,13 @@ class Crowd:
     @property
     def waiting(self) -> int:
         """How many questions have no message below them yet."""
-        chats = {question.chat for question in self.asked}
-        return len(self.asked) - sum(len(self._telegram.messages(chat)) for chat in chats)
+        return len(self.asked) - sum(len(self._telegram.messages(chat)) for chat in self._counts)
+
+
+def cpu_seconds(pid: int) -> float:
+    """Time that all threads of a process have had on a core so far (Linux)."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
 
 
 def answer_to(tag: str) -> str:
@@ -133,14 +151,15 @@ async def outage(seconds: float, rate: float = 50.0, how: How = "529", *, again:
         telegram = shop.telegram
         assert telegram
         shop.claude.answer(_answer)
-        crowd = Crowd(telegram, max(1, int(rate * again)))
+        crowd = Crowd(telegram, again)
         async with shop.open() as victim:
             assert await until(lambda: telegram.calls("deleteWebhook", status=200), 60), shop.log
             watching = asyncio.create_task(_watch(ran, crowd, victim.pid))
             await crowd.write(rate, _BEFORE)
             shop.claude.fault(FAULTS[how])
-            dead, before = time.monotonic(), len(shop.claude.calls)
+            dead, before, cpu = time.monotonic(), len(shop.claude.calls), cpu_seconds(victim.pid)
             await crowd.write(rate, seconds)
+            ran.cpu = (cpu_seconds(victim.pid) - cpu) / max(1.0, rate * seconds)
             ran.requests = len(shop.claude.calls) - before
             shop.claude.heal()
             alive = time.monotonic()
@@ -229,7 +248,7 @@ def report(ran: Ran) -> Iterator[str]:
     middle = sorted(ran.memory[third : 2 * third] or ran.memory)
     yield (
         f"memory in MB: first third {max(ran.memory[:third]):.0f} at most, middle {middle[-1]:.0f}, last third "
-        f"{max(ran.memory[-third:]):.0f}; tracebacks in the log: {ran.tracebacks}"
+        f"{max(ran.memory[-third:]):.0f}; CPU a question {ran.cpu * 1000:.1f} ms; tracebacks in the log: {ran.tracebacks}"
     )
     yield from (f"  {one}" for one in ran.wrong[:8])
 
