@@ -248,7 +248,8 @@ def report(ran: Ran) -> Iterator[str]:
     middle = sorted(ran.memory[third : 2 * third] or ran.memory)
     yield (
         f"memory in MB: first third {max(ran.memory[:third]):.0f} at most, middle {middle[-1]:.0f}, last third "
-        f"{max(ran.memory[-third:]):.0f}; CPU a question {ran.cpu * 1000:.1f} ms; tracebacks in the log: {ran.tracebacks}"
+        f"{max(ran.memory[-third:]):.0f}; CPU a question "
+        f"{ran.cpu * 1000:.1f} ms; tracebacks in the log: {ran.tracebacks}"
     )
     yield from (f"  {one}" for one in ran.wrong[:8])
 
