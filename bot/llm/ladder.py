@@ -128,4 +128,5 @@ class Ladder:
         who = self._last if climb.is_over else self._rungs[climb.rung]
         then = f"{who.name if who else 'nobody else'} is asked{f' in {pause:.1f} s' if pause else ''}"
         why = loggable(str(climb.why).rstrip("."), request.messages[-1].text if request.messages else "")
-        log.info("conversation %s: %s: %s: %s", request.conversation, model.name, why, then)
+        kind = type(climb.why).__name__
+        log.info("conversation %s: %s: %s: %s: %s", request.conversation, model.name, kind, why, then)

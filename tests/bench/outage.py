@@ -100,6 +100,8 @@ class Crowd:
         self._again = again
         self._counts: Counter[int] = Counter()
         self._latest: deque[Question] = deque()
+        self._left: dict[int, deque[tuple[int, Question]]] = {}
+        """Chat → its questions without a whole answer, and the number of the message that is to have it."""
 
     def ask(self) -> Question:
         """The next customer asks the next question."""
@@ -107,10 +109,11 @@ class Crowd:
         chat, first = FIRST_ID + len(self._counts), self._latest[0] if self._latest else None
         if first is not None and now - first.asked > self._again:
             self._latest.popleft()
-            if len(self._telegram.messages(first.chat)) == self._counts[first.chat]:
+            if first.chat not in self._left:
                 chat = first.chat
         question = Question(chat, f"k{number}k", number % len(QUESTIONS), now)
         self.asked.append(question)
+        self._left.setdefault(chat, deque()).append((self._counts[chat], question))
         self._counts[chat] += 1
         self._latest.append(question)
         self._telegram.customer(chat).write(f"{QUESTIONS[question.kind]} {question.tag}")
@@ -126,10 +129,19 @@ class Crowd:
                 await asyncio.sleep(0)
             self.ask()
 
-    @property
     def waiting(self) -> int:
-        """How many questions have no message below them yet."""
-        return len(self.asked) - sum(len(self._telegram.messages(chat)) for chat in self._counts)
+        """How many questions have no whole answer yet."""
+        left: dict[int, deque[tuple[int, Question]]] = {}
+        for chat, questions in self._left.items():
+            shown = self._telegram.messages(chat)
+            while (
+                questions and questions[0][0] < len(shown) and _is_whole(shown[questions[0][0]].text, questions[0][1])
+            ):
+                questions.popleft()
+            if questions:
+                left[chat] = questions
+        self._left = left
+        return sum(map(len, left.values()))
 
 
 def cpu_seconds(pid: int) -> float:
@@ -165,7 +177,7 @@ async def outage(seconds: float, rate: float = 50.0, how: How = "529", *, again:
             alive = time.monotonic()
             await crowd.write(rate, _AFTER)
             ended = time.monotonic()
-            await until(lambda: crowd.waiting <= 0, _SETTLED, every=0.5)
+            await until(lambda: crowd.waiting() == 0, _SETTLED, every=0.5)
             await asyncio.sleep(2.0)  # what is being said ends, and what is said twice is said by now
             watching.cancel()
         judge(ran, shop, crowd, dead, alive, ended)
@@ -215,7 +227,7 @@ def judge(ran: Ran, shop: Stand, crowd: Crowd, dead: float, alive: float, ended:
 
 async def _watch(ran: Ran, crowd: Crowd, pid: int) -> None:
     while True:
-        ran.queue.append(crowd.waiting)
+        ran.queue.append(crowd.waiting())
         ran.memory.append(memory(pid))
         await asyncio.sleep(0.5)
 
@@ -223,6 +235,10 @@ async def _watch(ran: Ran, crowd: Crowd, pid: int) -> None:
 def _answer(body: Body) -> str:
     tags = [word for word in question_of(body).split() if word.startswith("k") and word.endswith("k")]
     return answer_to(tags[-1] if tags else "?")
+
+
+def _is_whole(text: str, question: Question) -> bool:
+    return text == question.answer or _is_policies(text)
 
 
 def _is_policies(text: str) -> bool:
