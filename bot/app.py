@@ -26,7 +26,7 @@ from bot.errors import AccountRejected, PlatformError, SettingsError
 from bot.failpoints import FailingDatabase, FailingModel, FailingPlatform, Failpoint, failpoint_of
 from bot.inbox import Inbox
 from bot.llm.base import ChatModel
-from bot.models import model_of
+from bot.models import config_of, ladder_of
 from bot.outbox import RecordedPlatform
 from bot.policies.life import LivePolicies
 from bot.policies.live import Policies
@@ -59,6 +59,7 @@ _STAFF_COMMANDS = {
     "stop": "command_stop",
     "help": "command_help",
 }
+_BEHIND = 30.0
 GRACE = 8.0
 """Seconds that running answers have to end when the program is told to."""
 _FIRST_PAUSE = 1.0
@@ -84,6 +85,8 @@ class Shop:
     model: ChatModel
     was_killed: bool
     """The program that served this shop before."""
+    silence: float
+    """So long, in seconds, the model may bring nothing at all."""
     failpoint: Failpoint | None = None
 
 
@@ -169,6 +172,8 @@ async def serve(
         limits=EngineLimits(
             section_tokens=shop.settings.shopdesk_section_tokens,
             lateness=Lateness(shop.settings.stale_after, shop.settings.shopdesk_stale),
+            # The models have watches of their own: this one is for whoever has none.
+            silence=shop.silence,
         ),
         growing_mark=shop.settings.shopdesk_growing_mark,
     )
@@ -248,7 +253,7 @@ async def _opened(settings: Settings, failpoint: Failpoint | None) -> AsyncItera
     try:
         policies = policies_of(settings, PolicyVersions(database))
         await policies.open()
-        model = model_of(settings, policies)
+        model = ladder_of(settings, policies)
         if failpoint:
             model = FailingModel(model, failpoint.reached)
         try:
@@ -263,6 +268,7 @@ async def _opened(settings: Settings, failpoint: Failpoint | None) -> AsyncItera
                 policies=policies,
                 model=model,
                 was_killed=was_killed,
+                silence=config_of(settings).model.turn + _BEHIND,
                 failpoint=failpoint,
             )
         finally:

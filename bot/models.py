@@ -13,12 +13,15 @@ from bot.config import Config, Provider, read_config
 from bot.errors import SettingsError
 from bot.llm.anthropic.model import ANTHROPIC, AnthropicModel
 from bot.llm.base import ChatModel
+from bot.llm.breaker import Breaker
 from bot.llm.endpoint import Endpoint
 from bot.llm.gate import Gate, GatedModel
 from bot.llm.keys import Key, KeyPool
+from bot.llm.ladder import Ladder
 from bot.llm.limits import Limits
 from bot.llm.offline import OfflineModel, Sentence
 from bot.llm.openai_compatible.model import OPENAI, OpenAIModel
+from bot.llm.watched import Watched
 from bot.notices import Notify, log_notice
 from bot.policies.life import LivePolicies
 from bot.policies.live import Policies
@@ -145,6 +148,26 @@ def model_of(settings: Settings, policies: LivePolicies | Policies) -> ChatModel
     """The model that the settings name, without those that stand in for it. Raises `SettingsError`."""
     config = config_of(settings)
     return Models(settings, config, sentence=policies.sentence).named(name_of(settings, config))
+
+
+def ladder_of(settings: Settings, policies: LivePolicies | Policies, notify: Notify = log_notice) -> ChatModel:
+    """The models that answer, each under watch and behind a breaker, and the policies word for word behind them.
+    Raises `SettingsError`."""
+    config = config_of(settings)
+    models = Models(settings, config, sentence=policies.sentence, notify=notify)
+    if name_of(settings, config) == OFFLINE:
+        return models.named(OFFLINE)
+    answering = config.model
+    rungs = [
+        Breaker(
+            Watched(model, first_event=answering.first_event, silence=answering.silence),
+            notify=notify,
+        )
+        for model in models.rungs()
+        if model.name != OFFLINE
+    ]
+    last = OfflineModel(sentence=policies.sentence, stands_in=True)
+    return Ladder(rungs, last=last, first_text=answering.first_text, turn=answering.turn)
 
 
 def config_of(settings: Settings) -> Config:

@@ -14,7 +14,7 @@ from bot.engine.asking import Asking
 from bot.engine.gaps import gap_of
 from bot.engine.late import Late
 from bot.engine.limits import EngineLimits
-from bot.engine.request import asked_in, loggable, unreadable_kinds, words_of
+from bot.engine.request import asked_in, unreadable_kinds, words_of
 from bot.engine.sources import source_lines, sources_of
 from bot.engine.turn import RunningTurn
 from bot.errors import ModelError, ModelRefused, RecipientGone, StorageError
@@ -27,7 +27,7 @@ from bot.scheduler import SendScheduler
 from bot.storage.messages import Conversation, Messages, StoredMessage
 from bot.storage.outbox import reply_key
 from bot.storage.turns import Answer, Outcome, Spent, Turns
-from bot.text import is_blank
+from bot.text import is_blank, loggable
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,7 @@
-"""The model that needs no account: it answers with the best-matching sections, word for word."""
+"""The model that needs no account: it answers with the best-matching sections, word for word.
+
+It is also who answers when no other model does.
+"""
 
 import asyncio
 import re
@@ -13,21 +16,29 @@ CLOSE = 0.7
 """The second section is shown, too, when it holds at least this share of the question's words that the first holds."""
 
 Sentence = Callable[[str, str], str]
-"""The sentence of a key in a language. The keys here are `offline_notice` and `offline_nothing`."""
+"""The sentence of a key in a language. The keys here are `offline_notice` and `offline_nothing`, or `fallback_notice`
+and `fallback_nothing`."""
 
 
 class OfflineModel:
     """Quotes what the search found, names it as source, and says that no model is configured.
 
-    The text grows over about `seconds`, so that it reads like any other answer.
+    One that `stands_in` for models says first that they cannot be reached, that the shop's own words follow, and how
+    to reach a person. The text grows over about `seconds`, so that it reads like any other answer.
     """
 
     name = "offline"
 
     def __init__(
-        self, *, sentence: Sentence, seconds: float = 0.6, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+        self,
+        *,
+        sentence: Sentence,
+        stands_in: bool = False,
+        seconds: float = 0.6,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._sentence = sentence
+        self._stands_in = stands_in
         self._seconds = seconds
         self._sleep = sleep
 
@@ -35,7 +46,12 @@ class OfflineModel:
         """The answer, as `ChatModel.stream` promises it."""
         sections = await chosen(request)
         parts: list[tuple[str, str | None]] = [(_quoted(section), section.section_id) for section in sections]
-        parts.append((self._sentence("offline_notice" if sections else "offline_nothing", request.language), None))
+        role = "fallback" if self._stands_in else "offline"
+        said = self._sentence(f"{role}_notice" if sections else f"{role}_nothing", request.language)
+        if self._stands_in and sections:
+            parts.insert(0, (f"{said}\n\n", None))
+        else:
+            parts.append((said, None))
         size = max(1, sum(len(text) for text, _ in parts) // STEPS)
         for text, section_id in parts:
             for piece in _pieces(text, size):

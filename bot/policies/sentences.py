@@ -33,6 +33,8 @@ SENTENCES: Mapping[str, tuple[str, ...]] = {
     "late_person": (),
     "offline_notice": (),
     "offline_nothing": (),
+    "fallback_notice": (),
+    "fallback_nothing": (),
     "empty": (),
     "too_long": ("limit",),
     "photo_failed": (),

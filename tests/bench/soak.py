@@ -30,7 +30,7 @@ from tests.bench.chaos import load
 from tests.bench.kills.judge import Verdict, judge
 from tests.bench.kills.stage import environment
 from tests.bench.kills.web_door import PatientVisitor
-from tests.bench.kills.words import sentences
+from tests.bench.kills.words import is_quoted, sentences
 from tests.bench.proofs import QUIET, Stand, stand, until
 from tests.servers.anthropic.script import Fault
 from tests.servers.discord import DiscordServer
@@ -265,7 +265,8 @@ def judged(shop: Stand, people: Sequence[Person]) -> tuple[Verdict, int]:
     for one in people:
         if one.name not in shop.ledger.expected:
             continue
-        texts = [" ".join(text.split()) for text in one.texts()]
+        # Where no model answers the policies do, which is no answer to these questions.
+        texts = [down if is_quoted(text) else " ".join(text.split()) for text in one.texts()]
         found = judge({one.name: texts}, {one.name: shop.ledger.expected[one.name]}, shop.ledger.words)
         count = texts.count(down)
         late = sum(max(0, len(shop.ledger.words.asked(text)) - 1) for text in texts)

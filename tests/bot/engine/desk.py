@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +17,7 @@ from bot.errors import (
     MessageRefused,
 )
 from bot.inbox import Inbox
+from bot.llm.base import ChatModel
 from bot.llm.offline import OfflineModel
 from bot.policies.live import Policies
 from bot.scheduler import SendScheduler
@@ -64,6 +65,7 @@ class Desk:
         limits: EngineLimits,
         growing_mark: str,
         is_offline: bool,
+        model: ChatModel | None,
     ) -> None:
         self.platform = PhotoPlatform(name="shop", limits=QUICK, latency=lambda: 0.0, strict=False)
         self.platform.fetched = []
@@ -75,7 +77,7 @@ class Desk:
         self.scheduler = SendScheduler(self.platform)
         self.jump = timedelta()  # of the wall clock
         engine = Engine(
-            model=OfflineModel(sentence=policies.sentence, seconds=0) if is_offline else self.model,
+            model=model or (OfflineModel(sentence=policies.sentence, seconds=0) if is_offline else self.model),
             policies=lambda: policies,
             messages=self.messages,
             turns=self.turns,
@@ -121,10 +123,12 @@ async def opened(
     prompts: Path = PROMPTS,
     language: str = "vi",
     is_offline: bool = False,
+    model: Callable[[Policies], ChatModel] | None = None,
 ) -> AsyncIterator[Desk]:
+    """`model`: one that is built for these policies, instead of the scripted one."""
     database = await Database.open(folder / "shopdesk.db")
     policies = await loaded(prompts, PolicyVersions(database), language=language)
-    desk = Desk(database, policies, limits, growing_mark, is_offline)
+    desk = Desk(database, policies, limits, growing_mark, is_offline, model(policies) if model else None)
     tasks = [asyncio.create_task(desk.scheduler.run()), asyncio.create_task(desk.inbox.run())]
     try:
         yield desk
