@@ -25,6 +25,7 @@ from bot.errors import SettingsError, ShopdeskError
 from bot.init import Connections, Init, Terminal
 from bot.llm.base import ChatModel
 from bot.logs import secrets_of, set_up_logging
+from bot.model_commands import model_commands
 from bot.policies.live import Policies
 from bot.policy_commands.asked import add_asked
 from bot.policy_commands.search import add_search
@@ -127,6 +128,7 @@ def command(program: Program) -> typer.Typer:
     add_tests(policies, leave=_leave, settings=_quiet_settings, model=program.model)
     add_asked(policies, leave=_leave, settings=_quiet_settings)
     app.add_typer(policies, name="policies")
+    app.add_typer(model_commands(leave=_leave, settings=_quiet_settings), name="model")
     return app
 
 

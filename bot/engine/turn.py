@@ -50,6 +50,8 @@ class RunningTurn:
     cited: dict[str, None] = field(default_factory=dict)
     hands_over: bool = False
     """What is said is that a person will look at it."""
+    over_budget: bool = False
+    """It is said since no more may be spent."""
     stopped_by: int | None = None
     """The inbox id of the wish to stop."""
     is_queued: bool = False
@@ -144,13 +146,17 @@ class RunningTurn:
         self.reply.append(text)
         self.scheduler.announce(self.reply)
 
-    def billed(self, payer: Payer, usage: Usage) -> None:
-        """What the request that runs has cost so far."""
+    def billed(self, payer: Payer, usage: Usage) -> Usage:
+        """What the request that runs has cost so far; how much more that is than was known."""
+        before, counted = self._running or (payer, Usage())
         if self._running is not None:
-            before, counted = self._running
-            self.spent[before] -= counted
+            left = self.spent[before] - counted
+            self.spent[before] = left
+            if before != payer and left == Usage():  # who was guessed at first is not billed after all
+                del self.spent[before]
         self.spent[payer] = self.spent.get(payer, Usage()) + usage
         self._running = payer, usage
+        return usage - counted
 
     def heard(self, silence: float) -> None:
         """Something came: the stream has failed if nothing more comes for about `silence` seconds."""
