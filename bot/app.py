@@ -24,10 +24,13 @@ from bot.engine.engine import Engine
 from bot.engine.limits import EngineLimits, Lateness
 from bot.errors import AccountRejected, PlatformError, SettingsError
 from bot.failpoints import FailingDatabase, FailingModel, FailingPlatform, Failpoint, failpoint_of
+from bot.guard import Guard, guard_of
 from bot.inbox import Inbox
 from bot.llm.anthropic.model import AnthropicModel
 from bot.llm.base import ChatModel
 from bot.llm.offline import OfflineModel
+from bot.model_commands import commands_of as model_commands_of
+from bot.model_switch import words_of
 from bot.outbox import RecordedPlatform
 from bot.policies.life import LivePolicies
 from bot.policies.live import Policies
@@ -82,6 +85,7 @@ class Shop:
     """Those of the platform with this name."""
     policies: LivePolicies
     model: ChatModel
+    guard: Guard
     failpoint: Failpoint | None = None
 
 
@@ -140,7 +144,8 @@ def beside_of(shop: Shop) -> list[Callable[[], Coroutine[None, None, None]]]:
     """What keeps the policies up to date while the shop is open: the folder, and the commands of other terminals."""
     policies, settings = shop.policies, shop.settings
     watch = FolderWatch(policies.folder, policies.consider)
-    return [watch.run, Control(settings.shopdesk_data, commands_of(policies)).run]
+    control = Control(settings.shopdesk_data, {**commands_of(policies), **model_commands_of(shop.guard.switch)})
+    return [watch.run, control.run]
 
 
 async def serve(
@@ -169,6 +174,8 @@ async def serve(
             lateness=Lateness(shop.settings.stale_after, shop.settings.shopdesk_stale),
         ),
         growing_mark=shop.settings.shopdesk_growing_mark,
+        prices=shop.guard.prices,
+        budget=shop.guard.budget,
     )
     inbox = Inbox(shop.messages, engine, platforms=doors.keys(), burst_wait=shop.settings.shopdesk_burst_wait)
     create = asyncio.create_task
@@ -245,20 +252,20 @@ async def _opened(settings: Settings, failpoint: Failpoint | None) -> AsyncItera
     try:
         policies = policies_of(settings, PolicyVersions(database))
         await policies.open()
-        model = model_of(settings, policies)
-        if failpoint:
-            model = FailingModel(model, failpoint.reached)
+        asked, instead = model_of(settings, policies), OfflineModel(sentence=policies.sentence)
+        guard = await guard_of(settings, asked, instead, database)
+        model = FailingModel(guard.model, failpoint.reached) if failpoint else guard.model
         try:
-            timezone = ZoneInfo(settings.shopdesk_timezone)
             yield Shop(
                 settings=settings,
-                timezone=timezone,
+                timezone=ZoneInfo(settings.shopdesk_timezone),
                 messages=Messages(database),
                 turns=Turns(database),
                 outbox=Outbox(database),
                 bookmarks=partial(StoredBookmarks, database),
                 policies=policies,
                 model=model,
+                guard=guard,
                 failpoint=failpoint,
             )
         finally:
@@ -355,7 +362,7 @@ def command_descriptions(policies: Policies, commands: Mapping[str, str]) -> dic
 def what_is_off(shop: Shop) -> list[str]:
     """A line for each part that is off, with the setting that turns it on, and one for the model."""
     settings = shop.settings
-    lines = [_line("model", "on" if shop.model.name != "offline" else "off", _model_words(shop.model))]
+    lines = [_line("model", "on" if shop.model.name != "offline" else "off", _model_words(shop))]
     lines.append(_line("policies", "on", _policy_words(shop.policies.current())))
     if settings.telegram_bot_token is None:
         lines.append(_line("telegram", "off", "TELEGRAM_BOT_TOKEN is empty"))
@@ -378,10 +385,12 @@ def _warning_words(count: int) -> str:
     return f"{count} warning{'' if count == 1 else 's'}: `shopdesk policies check` lists what to look at"
 
 
-def _model_words(model: ChatModel) -> str:
-    if model.name == "offline":
+def _model_words(shop: Shop) -> str:
+    if not shop.guard.switch.is_on():
+        return words_of(shop.guard.switch.last)
+    if shop.model.name == "offline":
         return "no key: policies are quoted word for word. ANTHROPIC_API_KEY turns Claude on"
-    return model.name
+    return shop.model.name
 
 
 def _line(name: str, state: str, words: str) -> str:

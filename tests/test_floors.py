@@ -55,6 +55,8 @@ FLOORS: dict[str, tuple[int, str]] = {
     "bot.init": (5, "root"),
     "bot.envfile": (5, "root"),
     "bot.stats": (5, "root"),
+    "bot.guard": (5, "root"),
+    "bot.costs": (5, "root"),
     "bot.logs": (5, "root"),
     "bot.__main__": (5, "root"),
 }

@@ -39,6 +39,11 @@ class Prices:
             self._found[model] = next((table[name] for table in tables for name in names if name in table), None)
         return self._found[model]
 
+    def is_free(self, model: str) -> bool:
+        """Whether it has a price, and that is nothing."""
+        price = self.of(model)
+        return price is not None and cost_of(price, Usage(*[10**6] * 4)) == 0
+
     def cost(self, model: str, usage: Usage) -> int:
         """What these tokens of one request cost, in nano-dollars; 0 where there is no price."""
         price = self.of(model)
