@@ -252,8 +252,7 @@ async def _opened(settings: Settings, failpoint: Failpoint | None) -> AsyncItera
     try:
         policies = policies_of(settings, PolicyVersions(database))
         await policies.open()
-        asked, instead = model_of(settings, policies), OfflineModel(sentence=policies.sentence)
-        guard = await guard_of(settings, asked, instead, database)
+        guard = await guard_of(settings, model_of(settings, policies), policies.sentence, database)
         model = FailingModel(guard.model, failpoint.reached) if failpoint else guard.model
         try:
             yield Shop(

@@ -1,7 +1,7 @@
 """What answers have cost, as `shopdesk stats` shows it: in dollars and in đồng, beside the day's budget."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Literal, get_args
 
@@ -13,7 +13,7 @@ from bot.storage.spending import Amount
 
 By = Literal["day", "model", "key", "platform", "customer"]
 GROUPS: tuple[By, ...] = get_args(By)
-WIDE = 112
+WIDE = 116
 """From so many columns on, each kind of token has its own."""
 _NANO = Decimal(1_000_000_000)
 _NAME = 28
@@ -26,15 +26,19 @@ def cost_lines(costs: Costs, config: Config, *, by: By, width: int) -> Iterator[
     rows: Sequence[Spend] = getattr(costs, f"by_{by}")
     rate, wide = config.money.dong_per_dollar, width >= WIDE
     yield _row(f"costs by {by}", "answers", _heads(wide), "cached", "dollars", "đồng")
-    for one in (*rows, costs.total):
+    whole = "all, staff's questions too" if by == "customer" else "all"
+    for one in (*rows, replace(costs.total, name=whole)):
         share = one.cache_hit_rate
         hits = "" if share is None else f"{100 * share:.1f} %"
         money = ("no price", "") if one.unpriced_tokens and not one.cost else (_dollars_of(one), dong(one.cost, rate))
         yield _row(one.name or "not known", f"{one.answers:,}", _tokens(one, wide), hits, *money)
-    yield f"An answer costs {dollars(costs.total.cost // costs.total.answers)} on average." if costs.total.cost else ""
+    if costs.total.cost:
+        least = "at least " if costs.total.unpriced_tokens else ""
+        yield f"An answer costs {least}{dollars(costs.total.cost // costs.total.answers)} on average."
     for model, tokens in costs.without_price:
         bare = model.partition(":")[2] or model
-        yield f'{tokens:,} tokens of {model} had no price: set [prices."{bare}"] in shopdesk.toml.'
+        yield f"{tokens:,} tokens of {model} had no price when they were used:"
+        yield f'  set [prices."{bare}"] in shopdesk.toml.'
     if costs.total.estimated_tokens:
         words = "tokens are estimated: of answers that broke off before they were counted."
         yield f"{costs.total.estimated_tokens:,} {words}"
@@ -42,17 +46,18 @@ def cost_lines(costs: Costs, config: Config, *, by: By, width: int) -> Iterator[
 
 def today_lines(today: Today, config: Config) -> Iterator[str]:
     """What was spent today, and what of the budgets that is."""
-    budgets, rate = config.budgets, config.money.dong_per_dollar
-    cost, tokens = today.shop.cost, today.shop.tokens
-    most = "" if budgets.shop_dollars is None else _of(cost, budgets.shop_dollars * _NANO, f"${budgets.shop_dollars:,}")
-    yield f"{'spent today':<16}{dollars(cost):>10}{most}  {dong(cost, rate)}"
-    most = "" if budgets.shop_tokens is None else _of(tokens, Decimal(budgets.shop_tokens), f"{budgets.shop_tokens:,}")
-    yield f"{'':<16}{tokens:>10,}{most}  tokens"
+    budgets, cost, tokens = config.budgets, today.shop.cost, today.shop.tokens
+    share = ""
+    if budgets.shop_dollars is not None:
+        share = _share(cost, budgets.shop_dollars * _NANO, dollars(int(budgets.shop_dollars * _NANO)))
+    yield f"{'spent today':<16}{dollars(cost):>10}  {dong(cost, config.money.dong_per_dollar)}{share}"
+    share = _share(tokens, Decimal(budgets.shop_tokens), f"{budgets.shop_tokens:,}") if budgets.shop_tokens else ""
+    yield f"{'':<16}{tokens:>10,}  tokens{share}"
     if budgets.customer_dollars is not None or budgets.customer_tokens is not None:
         over = sum(_is_over(one, budgets) for one in today.customers)
-        yield f"{'':<16}{over:>10,}  customers are over their budget"
+        yield f"{'':<16}{over:>10,}  customers over their budget"
     if today.refused:
-        yield f"{'':<16}{today.refused:>10,}  answers were left to a person, since a budget was spent"
+        yield f"{'':<16}{today.refused:>10,}  answers left to a person, since a budget was spent"
 
 
 def cost_values(costs: Costs, today: Today, config: Config) -> dict[str, object]:
@@ -94,10 +99,10 @@ def _dollars_of(one: Spend) -> str:
 
 
 def _row(name: str, answers: str, tokens: Sequence[str], cached: str, money: str, vnd: str) -> str:
-    cells = "".join(f"{one:>{11 if len(tokens) > 1 else 9}}" for one in tokens)
+    cells = "".join(f" {one:>{10 if len(tokens) > 1 else 8}}" for one in tokens)
     if cell_len(name) > _NAME:
         name = f"{set_cell_size(name, _NAME - 1)}…"
-    return f"{set_cell_size(name, _NAME)}{answers:>8}{cells}{cached:>9}{money:>13}{vnd:>13}".rstrip()
+    return f"{set_cell_size(name, _NAME)}{answers:>8}{cells} {cached:>8} {money:>12} {vnd:>12}".rstrip()
 
 
 def _heads(wide: bool) -> Sequence[str]:
@@ -110,16 +115,12 @@ def _tokens(one: Spend, wide: bool) -> Sequence[str]:
 
 
 def _short(number: int) -> str:
-    """At most seven characters."""
-    for size, unit in ((10**9, "G"), (10**6, "M"), (10**5, "k")):
-        if number >= size:
-            return f"{number / min(size, 10**3 if unit == 'k' else size):,.1f}{unit}"
-    return f"{number:,}"
+    """Exact below a million."""
+    return f"{number:,}" if number < 10**6 else f"{number / 10**6:,.1f} M"
 
 
-def _of(spent: int, most: Decimal, words: str) -> str:
-    percent = f", {100 * spent / most:.0f} %" if most else ""
-    return f"  of {words}{percent}"
+def _share(spent: int, most: Decimal, words: str) -> str:
+    return f", {100 * spent / most:.0f} % of {words}" if most else f" of {words}"
 
 
 def _is_over(spent: Amount, budgets: Budgets) -> bool:

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 from bot.config import Config, read_config
 from bot.engine.budget import Budget
 from bot.llm.base import ChatModel
+from bot.llm.offline import OfflineModel, Sentence
 from bot.llm.priced import Priced
 from bot.llm.prices import Prices
 from bot.llm.switched import Switched
@@ -29,13 +30,15 @@ class Guard:
 
 
 async def guard_of(
-    settings: Settings, model: ChatModel, instead: ChatModel, database: Database, *, notify: Notify = log_notice
+    settings: Settings, model: ChatModel, sentence: Sentence, database: Database, *, notify: Notify = log_notice
 ) -> Guard:
-    """All of it around `model`; `instead` answers while that is switched off. Raises a `ShopdeskError`."""
+    """All of it around `model`. While that is switched off the policies are quoted word for word: they are right
+    whatever is wrong with the model, cost nothing, and do not fill a desk with what they answer; who finds nothing in
+    them is told how to reach a person. Raises a `ShopdeskError`."""
     config, timezone = config_of(settings), ZoneInfo(settings.shopdesk_timezone)
     prices, switch = Prices(config.prices), ModelSwitch(Switches(database), notify=notify)
     await switch.load()
-    guarded = Switched(Priced(model, prices), instead, switch.is_on)
+    guarded = Switched(Priced(model, prices), OfflineModel(sentence=sentence), switch.is_on)
     budget = Budget(
         config.budgets,
         SpentToday(database, timezone),

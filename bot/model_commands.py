@@ -17,7 +17,7 @@ from rich.text import Text
 from bot.checks import CheckResult
 from bot.control import Commands, NotListening, ask
 from bot.errors import ControlError, StorageError, StorageInUse
-from bot.model_switch import NAME, ModelSwitch, words_of
+from bot.model_switch import NAME, WHILE_OFF, ModelSwitch, words_of
 from bot.notices import Notice
 from bot.policy_commands.change import operator
 from bot.policy_commands.words import AsJson, EnvFile, Leave
@@ -85,7 +85,7 @@ async def check_switch(settings: Settings) -> tuple[CheckResult, ...]:
         return ()
     if last is None or last.is_on:
         return ()
-    return (CheckResult("switch", "warning", words_of(last), "`shopdesk model on` ends it.", values_of(last)),)
+    return (CheckResult("switch", "warning", words_of(last), WHILE_OFF, values_of(last)),)
 
 
 def model_commands(*, leave: Leave, settings: Callable[[Path | None], Settings]) -> typer.Typer:
@@ -115,7 +115,8 @@ def _turn(settings: Settings, is_on: bool, reason: str, *, as_json: bool) -> int
     if as_json:
         _print(json.dumps(done, ensure_ascii=False, indent=2))
     else:
-        _print(("" if done["changed"] else "Nothing changed. ") + words_of(asyncio.run(status(settings))))
+        words = words_of(asyncio.run(status(settings)))
+        _print(f"{'' if done['changed'] else 'Nothing changed. '}{words}{'' if is_on else f' {WHILE_OFF}'}")
     return GOOD
 
 

@@ -7,6 +7,7 @@ from bot.notices import Notice, Notify, log_notice
 from bot.storage.switches import Switches, Turned
 
 NAME = "model"
+WHILE_OFF = "Customers get the policies word for word until `shopdesk model on`."
 
 
 class ModelSwitch:
@@ -44,7 +45,8 @@ class ModelSwitch:
         turned = Turned(is_on, who, why, self._now())
         await self._switches.turn(NAME, turned)
         self._last = turned
-        self._notify(Notice("model", "switch", words_of(turned), is_over=is_on))
+        words = words_of(turned) if is_on else f"{words_of(turned)} {WHILE_OFF}"
+        self._notify(Notice("model", "switch", words, is_over=is_on))
         return True
 
 
@@ -52,10 +54,6 @@ def words_of(turned: Turned | None) -> str:
     """How the switch stands, for an operator."""
     if turned is None:
         return "The model is on."
-    word, reason = "on" if turned.is_on else "off", f": {turned.why}" if turned.why else ""
-    since = f"since {turned.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC, by {turned.who}{reason}"
-    if turned.is_on:
-        return f"The model is {word} {since}."
-    return (
-        f"The model is switched {word} {since}. Customers get the policies word for word; `shopdesk model on` ends it."
-    )
+    reason = f": {turned.why}" if turned.why else ""
+    state = "on" if turned.is_on else "switched off"
+    return f"The model is {state} since {turned.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC, by {turned.who}{reason}."

@@ -59,7 +59,7 @@ def page(found: Stats, span: str, *, config: Config = _DEFAULTS, by: By = "model
     for outcome, count in found.outcomes.items():
         yield _line("", count, _OUTCOMES.get(outcome, outcome))
     if found.success_rate is not None:
-        words = "of the answers for which a model was asked are complete or were stopped by their reader"
+        words = "of a model's answers are whole, or stopped by a reader"
         yield _line("success", f"{100 * found.success_rate:.1f} %", words)
     doubts = "outcome unknown: each may have left a bare beginning" if found.doubtful_sends else ""
     yield _line("doubtful sends", found.doubtful_sends, doubts)

@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 
 from aiohttp import web
 
-from tests.servers.anthropic.cache import PromptCache
+from tests.servers.anthropic.cache import PromptCache, Tokens
 from tests.servers.anthropic.models import MODELS, model_info
 from tests.servers.anthropic.rules import Refused, check_body
 from tests.servers.anthropic.script import Answer, Fault, as_steps, believable
@@ -44,6 +44,8 @@ class Call:
     first_text: float | None = None
     ended: float | None = None
     deltas: int = 0
+    tokens: Tokens = field(default_factory=lambda: Tokens(0, 0, 0))
+    """How its input was billed."""
 
 
 class AnthropicServer:
@@ -158,7 +160,7 @@ class AnthropicServer:
             return await self._say(request, call, fault)
 
     async def _say(self, request: web.Request, call: Call, fault: Fault | None) -> web.StreamResponse:
-        tokens = self._cache.bill(call.key, call.body)
+        tokens = call.tokens = self._cache.bill(call.key, call.body)
         steps = named(as_steps(self._answer, call.body))
         blocks = blocks_of(call.body["model"], steps)
         for block in blocks:
