@@ -30,7 +30,6 @@ from bot.llm.anthropic.model import AnthropicModel
 from bot.llm.base import ChatModel
 from bot.llm.offline import OfflineModel
 from bot.model_commands import commands_of as model_commands_of
-from bot.model_switch import words_of
 from bot.outbox import RecordedPlatform
 from bot.policies.life import LivePolicies
 from bot.policies.live import Policies
@@ -361,7 +360,8 @@ def command_descriptions(policies: Policies, commands: Mapping[str, str]) -> dic
 def what_is_off(shop: Shop) -> list[str]:
     """A line for each part that is off, with the setting that turns it on, and one for the model."""
     settings = shop.settings
-    lines = [_line("model", "on" if shop.model.name != "offline" else "off", _model_words(shop))]
+    lines = [_line("model", "on" if shop.model.name != "offline" else "off", shop.guard.words())]
+    lines += [_line("budgets", "note", words) for words in shop.guard.notes()]
     lines.append(_line("policies", "on", _policy_words(shop.policies.current())))
     if settings.telegram_bot_token is None:
         lines.append(_line("telegram", "off", "TELEGRAM_BOT_TOKEN is empty"))
@@ -382,14 +382,6 @@ def _policy_words(policies: Policies) -> str:
 
 def _warning_words(count: int) -> str:
     return f"{count} warning{'' if count == 1 else 's'}: `shopdesk policies check` lists what to look at"
-
-
-def _model_words(shop: Shop) -> str:
-    if not shop.guard.switch.is_on():
-        return words_of(shop.guard.switch.last)
-    if shop.model.name == "offline":
-        return "no key: policies are quoted word for word. ANTHROPIC_API_KEY turns Claude on"
-    return shop.model.name
 
 
 def _line(name: str, state: str, words: str) -> str:

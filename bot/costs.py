@@ -10,6 +10,7 @@ from rich.cells import cell_len, set_cell_size
 from bot.config import Budgets, Config
 from bot.storage.costs import Costs, Spend, Today
 from bot.storage.spending import Amount
+from bot.text import one_line
 
 By = Literal["day", "model", "key", "platform", "customer"]
 GROUPS: tuple[By, ...] = get_args(By)
@@ -31,7 +32,7 @@ def cost_lines(costs: Costs, config: Config, *, by: By, width: int) -> Iterator[
         share = one.cache_hit_rate
         hits = "" if share is None else f"{100 * share:.1f} %"
         money = ("no price", "") if one.unpriced_tokens and not one.cost else (_dollars_of(one), dong(one.cost, rate))
-        yield _row(one.name or "not known", f"{one.answers:,}", _tokens(one, wide), hits, *money)
+        yield _row(one_line(one.name) or "not known", f"{one.answers:,}", _tokens(one, wide), hits, *money)
     if costs.total.cost:
         least = "at least " if costs.total.unpriced_tokens else ""
         yield f"An answer costs {least}{dollars(costs.total.cost // costs.total.answers)} on average."

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from bot.config import Config, read_config
+from bot.config import Budgets, Config, read_config
 from bot.engine.budget import Budget
 from bot.llm.base import ChatModel
 from bot.llm.offline import OfflineModel, Sentence
 from bot.llm.priced import Priced
-from bot.llm.prices import Prices
+from bot.llm.prices import OFFLINE, Prices
 from bot.llm.switched import Switched
-from bot.model_switch import ModelSwitch
+from bot.model_switch import WHILE_OFF, ModelSwitch, words_of
 from bot.notices import Notify, log_notice
 from bot.settings import Settings
 from bot.storage.database import Database
@@ -27,6 +27,25 @@ class Guard:
     prices: Prices
     switch: ModelSwitch
     budget: Budget
+    budgets: Budgets
+
+    def words(self) -> str:
+        """How the model stands, for the operator."""
+        if not self.switch.is_on():
+            return f"{words_of(self.switch.last)} {WHILE_OFF}"
+        if self.model.name == OFFLINE:
+            return "no key: policies are quoted word for word. ANTHROPIC_API_KEY turns Claude on"
+        return self.model.name
+
+    def notes(self) -> tuple[str, ...]:
+        """What the operator should know of the budgets."""
+        model, budgets = self.model.name, self.budgets
+        if (budgets.customer_dollars, budgets.shop_dollars) == (None, None) or self.prices.of(model) is not None:
+            return ()
+        return (
+            f"{model} has no price, so budgets in dollars do not hold it: "
+            f'set [prices."{model.partition(":")[2]}"] in shopdesk.toml, or budgets in tokens',
+        )
 
 
 async def guard_of(
@@ -43,11 +62,11 @@ async def guard_of(
         config.budgets,
         SpentToday(database, timezone),
         Turns(database),
-        is_free=lambda: prices.is_free(guarded.name),
+        is_free=lambda: guarded.name == OFFLINE,
         notify=notify,
     )
     await budget.load()
-    return Guard(guarded, prices, switch, budget)
+    return Guard(guarded, prices, switch, budget, config.budgets)
 
 
 def config_of(settings: Settings) -> Config:

@@ -1,15 +1,18 @@
 """What a conversation costs, and what keeps it cheap: the start of each request is that of the one before."""
 
 import json
-from collections.abc import Iterator, Sequence
+import tomllib
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from bot.settings import Settings
 from tests.servers.anthropic.script import Say, UseTool
 from tests.servers.anthropic.server import Call
 from tests.whole import program
-from tests.whole.shop import Shop, echo, shop
+from tests.whole.shop import PROMPTS, Shop, echo, shop
 from tests.words import eventually
 
 QUESTIONS = (
@@ -109,6 +112,56 @@ async def test_a_conversation_with_tools_begins_alike_in_each_of_its_rounds(tmp_
             assert (len(calls), len(asked)) == (10, 5)
             begins_alike(calls)
             assert all(call.body["tools"] == calls[0].body["tools"] for call in calls)
+
+
+class Configured(Settings):
+    shopdesk_config: Path | None = None
+
+
+@asynccontextmanager
+async def configured(folder: Path, toml: str) -> AsyncIterator[Shop]:
+    """A shop with Telegram alone and this shopdesk.toml."""
+    async with shop(folder, discord_bot_token=None, shopdesk_web="off") as stage:
+        stage.doors = 1
+        (folder / "shopdesk.toml").write_text(toml, encoding="utf-8")
+        values = {**dict(stage.settings), "shopdesk_config": folder / "shopdesk.toml"}
+        stage.settings = Configured(_env_file=None, **values)
+        yield stage
+
+
+async def test_who_is_over_the_budget_of_a_day_is_told_of_a_person_also_after_a_restart(tmp_path: Path) -> None:
+    async with configured(tmp_path, "[budgets]\ncustomer_dollars = 0.000001\n") as stage:
+        sorry = tomllib.loads((PROMPTS / "sentences/vi.toml").read_text(encoding="utf-8"))["over_budget"]
+        sorry = sorry.format(shop="Nhà Mây")
+        async with stage.open():
+            lan = stage.telegram.customer(7)
+            lan.write(QUESTIONS[0])
+            await tell(stage, 7, 1)
+            lan.write(QUESTIONS[1])
+            await tell(stage, 7, 2)
+            assert stage.telegram.texts(7) == [echo(QUESTIONS[0]), sorry]
+        async with stage.open():
+            lan.write(QUESTIONS[2])  # covered by what was said
+            stage.telegram.customer(8).write(QUESTIONS[2])
+            await tell(stage, 8, 1)
+            assert stage.telegram.texts(8) == [echo(QUESTIONS[2])]
+            assert stage.telegram.texts(7) == [echo(QUESTIONS[0]), sorry]
+            assert len(stage.claude.calls) == 2
+            assert stage.rows("SELECT mode FROM conversations ORDER BY id") == [("waiting",), ("bot",)]
+
+
+async def test_a_budget_in_dollars_for_a_model_without_a_price_is_said_at_the_start(tmp_path: Path) -> None:
+    toml = "[budgets]\nshop_dollars = 5\n"
+    async with configured(tmp_path, toml) as stage:
+        async with stage.open():
+            assert not any(line.startswith("budgets") for line in stage.lines)
+        stage.settings = stage.settings.model_copy(update={"shopdesk_model": "anthropic:claude-next"})
+        async with stage.open():
+            (line,) = (line for line in stage.lines if line.startswith("budgets"))
+            assert line.startswith(
+                "budgets   note anthropic:claude-next has no price, so budgets in dollars do not hold"
+            )
+            assert '[prices."claude-next"]' in line
 
 
 async def test_the_switch_is_turned_while_the_shop_is_served_and_stays_off(tmp_path: Path) -> None:
