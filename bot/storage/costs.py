@@ -1,8 +1,9 @@
 """What answers have cost, added up by day, model, key, platform and customer."""
 
 import sqlite3
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 
 from bot.storage.database import iso
@@ -67,31 +68,32 @@ class Today:
 
 def costs(db: sqlite3.Connection, since: datetime | None, timezone: tzinfo, *, is_free: Callable[[str], bool]) -> Costs:
     """Add up what was spent since then (None: ever). `is_free`: the model has a price, and it is 0."""
-    start = iso(since) if since else ""
-    db.create_function("day_of", 1, _Days(timezone))
-    db.create_function("unpriced", 1, lambda model: not is_free(model))
-
-    def grouped(name: str, tail: str) -> tuple[Spend, ...]:
-        return tuple(Spend(*row) for row in db.execute(_SUMS.format(name=name) + tail, (start,)))
-
-    dearest = "GROUP BY 1 ORDER BY 7 DESC, 2 DESC, 1"
+    staff = {row[0] for row in db.execute("SELECT DISTINCT conversation_id FROM inbox WHERE role = 'staff'")}
+    day_of_moment, free = _Days(timezone), dict[str, bool]()
+    total, unpriced = _Sum(), dict[str, int]()
+    days, models, keys, platforms, customers = (defaultdict[str, _Sum](_Sum) for _ in range(5))
+    # One pass: a query for each group would read all of it as often.
+    for turn, created_at, conversation, platform, model, key, *tokens, cost, guessed in db.execute(
+        _SPENDINGS, (iso(since) if since else "",)
+    ):
+        if model not in free:
+            free[model] = is_free(model)
+        missing = 0 if cost or free[model] else sum(tokens)
+        if missing:
+            unpriced[model] = unpriced.get(model, 0) + missing
+        groups = [total, days[day_of_moment(created_at)], models[model], keys[_key(model, key)], platforms[platform]]
+        if conversation not in staff:
+            groups.append(customers[str(conversation)])
+        for group in groups:
+            group.add(turn, tokens, cost, missing, guessed)
     return Costs(
-        total=grouped("'total'", "")[0],
-        by_day=grouped("day_of(turns.created_at)", "GROUP BY 1 ORDER BY 1"),
-        by_model=grouped("spendings.model", dearest),
-        by_key=grouped(_KEY, dearest),
-        by_platform=grouped("platform", dearest),
-        by_customer=grouped(
-            _CUSTOMER, f"{_NO_STAFF} GROUP BY turns.conversation_id ORDER BY 7 DESC, 2 DESC, 1 LIMIT {TOP}"
-        ),
-        without_price=tuple(
-            (row[0], row[1])
-            for row in db.execute(
-                f"SELECT spendings.model, sum({_UNPRICED}) {_THOSE} GROUP BY 1 HAVING sum({_UNPRICED}) > 0"
-                " ORDER BY 2 DESC, 1",
-                (start,),
-            )
-        ),
+        total=total.spend("total"),
+        by_day=tuple(one.spend(day) for day, one in sorted(days.items())),
+        by_model=_dearest(models),
+        by_key=_dearest(keys),
+        by_platform=_dearest(platforms),
+        by_customer=tuple(replace(one, name=_customer(db, one.name)) for one in _dearest(customers)[:TOP]),
+        without_price=tuple(sorted(unpriced.items(), key=lambda item: (-item[1], item[0]))),
     )
 
 
@@ -109,6 +111,46 @@ def today(db: sqlite3.Connection, at: datetime, timezone: tzinfo) -> Today:
     return Today(day.isoformat(), shop, tuple(amount for amount, is_staff in amounts if not is_staff), refused)
 
 
+class _Sum:
+    """A group while it is added up. What belongs to one turn is added in a row."""
+
+    __slots__ = ("answers", "cost", "guessed", "missing", "read", "said", "sent", "turn", "written")
+
+    def __init__(self) -> None:
+        self.turn = self.answers = self.sent = self.said = self.read = self.written = 0
+        self.cost = self.missing = self.guessed = 0
+
+    def add(self, turn: int, tokens: Sequence[int], cost: int, missing: int, guessed: int) -> None:
+        if turn != self.turn:
+            self.turn = turn
+            self.answers += 1
+        self.sent += tokens[0]
+        self.said += tokens[1]
+        self.read += tokens[2]
+        self.written += tokens[3]
+        self.cost += cost
+        self.missing += missing
+        self.guessed += guessed
+
+    def spend(self, name: str) -> Spend:
+        tokens = (self.sent, self.said, self.read, self.written)
+        return Spend(name, self.answers, *tokens, self.cost, self.missing, self.guessed)
+
+
+def _dearest(groups: Mapping[str, _Sum]) -> tuple[Spend, ...]:
+    found = [one.spend(name) for name, one in groups.items()]
+    return tuple(sorted(found, key=lambda one: (-one.cost, -one.answers, one.name)))
+
+
+def _key(model: str, label: str) -> str:
+    return f"{model.partition(':')[0]} {label}".strip()
+
+
+def _customer(db: sqlite3.Connection, conversation: str) -> str:
+    found = db.execute("SELECT platform, chat_id, sender_name FROM conversations WHERE id = ?", (int(conversation),))
+    return " ".join(found.fetchone())
+
+
 class _Days:
     """The day of the shop that a stored moment is in. Each minute is asked for once."""
 
@@ -123,26 +165,13 @@ class _Days:
         return self._known[minute]
 
 
-_THOSE = (
-    "FROM turns JOIN spendings ON spendings.turn_id = turns.id JOIN conversations ON conversations.id ="
-    " turns.conversation_id WHERE turns.role = 'assistant' AND turns.created_at >= ?"
-)
-_TOKENS = (
-    "(spendings.input_tokens + spendings.output_tokens + spendings.cache_read_tokens + spendings.cache_write_tokens)"
-)
-_UNPRICED = f"CASE WHEN spendings.cost = 0 AND unpriced(spendings.model) THEN {_TOKENS} ELSE 0 END"
-_SUMS = (
-    "SELECT {name}, count(DISTINCT turns.id), coalesce(sum(spendings.input_tokens), 0),"
-    " coalesce(sum(spendings.output_tokens), 0), coalesce(sum(spendings.cache_read_tokens), 0),"
-    " coalesce(sum(spendings.cache_write_tokens), 0), coalesce(sum(spendings.cost), 0),"
-    f" coalesce(sum({_UNPRICED}), 0), coalesce(sum(estimated_tokens), 0) {_THOSE} "
-)
-_KEY = (
-    "trim(CASE WHEN instr(spendings.model, ':') THEN substr(spendings.model, 1, instr(spendings.model, ':') - 1)"
-    " ELSE spendings.model END || ' ' || spendings.key)"
-)
-_NO_STAFF = "AND turns.conversation_id NOT IN (SELECT conversation_id FROM inbox WHERE role = 'staff')"
-_CUSTOMER = "platform || ' ' || chat_id || ' ' || sender_name"
+_SPENDINGS = """
+    SELECT turns.id, turns.created_at, turns.conversation_id, platform, spendings.model, key, spendings.input_tokens,
+        spendings.output_tokens, spendings.cache_read_tokens, spendings.cache_write_tokens, spendings.cost,
+        estimated_tokens
+    FROM turns CROSS JOIN spendings ON spendings.turn_id = turns.id
+        JOIN conversations ON conversations.id = turns.conversation_id
+    WHERE turns.role = 'assistant' AND turns.created_at >= ?"""
 _TODAY = """
     SELECT sum(cost), sum(input_tokens + output_tokens + cache_read_tokens + cache_write_tokens),
         EXISTS (SELECT 1 FROM inbox WHERE inbox.conversation_id = turns.conversation_id AND inbox.role = 'staff')
