@@ -8,7 +8,7 @@ from pathlib import Path
 from bot.chat import Address, Attachment
 from bot.config import Budgets
 from bot.engine.limits import EngineLimits
-from bot.llm.base import Billed, ModelRequest, Payer, ToolCall, Usage
+from bot.llm.base import Billed, Payer, Restarted, ToolCall, Usage
 from tests.bot.engine.desk import Desk, opened
 from tests.fake_model import Step
 from tests.words import eventually
@@ -156,13 +156,9 @@ async def test_a_model_that_costs_nothing_answers_whatever_was_spent(tmp_path: P
         assert await desk.ask("một?") == "Dạ vâng."
 
 
-def costs(request: ModelRequest) -> list[Step]:
-    return ["x" * 600, asyncio.Event()]
-
-
 async def test_what_was_read_until_a_stop_is_on_record_and_counts(tmp_path: Path) -> None:
     async with opened(tmp_path, budgets=Budgets(customer_tokens=1_100)) as desk:
-        desk.model.billed, desk.model.script = Usage(1000, 1), costs
+        desk.model.billed, desk.model.script = Usage(1000, 1), lambda request: ("x" * 600, asyncio.Event())
         await desk.write("một?")
         await eventually(lambda: bool(desk.platform.chat("lan")))
         await desk.write("", command="stop")
@@ -171,3 +167,19 @@ async def test_what_was_read_until_a_stop_is_on_record_and_counts(tmp_path: Path
         assert await desk.rows(spent) == [("scripted", 1000, 204, 3_040_000, 203)]
         desk.model.billed, desk.model.script = None, lambda request: ("Dạ vâng.",)
         assert await desk.ask("hai?") == sorry(desk)
+
+
+async def test_what_an_answer_had_said_that_is_void_is_guessed_and_paid_for(tmp_path: Path) -> None:
+    async with opened(tmp_path, budgets=Budgets(customer_tokens=10_000)) as desk:
+        first, second = Payer("scripted", "key-1"), Payer("scripted", "key-2")
+        desk.model.script = lambda request: (
+            *(Billed(Usage(1000, 1), first), "x" * 300, Restarted()),
+            *(Billed(Usage(1000, 1), second), "Dạ."),
+        )
+        assert await desk.ask("một?") == "Dạ."
+        columns = "key, input_tokens, output_tokens, cost, estimated_tokens"
+        assert await desk.rows(f"SELECT {columns} FROM spendings ORDER BY key") == [
+            ("key-1", 1000, 104, 2_040_000, 103),
+            ("key-2", 10, 20, 293_000, 0),
+        ]
+        assert desk.spent.by_shop().tokens == 1104 + 100
