@@ -71,4 +71,5 @@ async def guard_of(
 
 def config_of(settings: Settings) -> Config:
     """What shopdesk.toml says. Raises `SettingsError`."""
-    return read_config(getattr(settings, "shopdesk_config", None))
+    named = getattr(settings, "shopdesk_config", None)
+    return read_config(getattr(settings, "config_file", named))

@@ -143,7 +143,9 @@ def _dearest(groups: Mapping[str, _Sum]) -> tuple[Spend, ...]:
 
 
 def _key(model: str, label: str) -> str:
-    return f"{model.partition(':')[0]} {label}".strip()
+    """A label says by itself whose key it is, or its provider does."""
+    provider = model.partition(":")[0]
+    return label if label.startswith(provider) else f"{provider} {label}".strip()
 
 
 def _customer(db: sqlite3.Connection, conversation: str) -> str:

@@ -40,7 +40,7 @@ async def found(book: Book, *, since: datetime | None = None) -> Costs:
 
 async def test_each_group_has_its_answers_tokens_and_cost(book: Book) -> None:
     await spend(book, "lan", Spent(HAIKU, "key-1", 1, 2, 3, 4, 100), Spent(GATEWAY, "", 5, 0, 0, 0, 1, 2))
-    await spend(book, "lan", Spent(HAIKU, "key-2", 1, 2, 3, 4, 1_000))
+    await spend(book, "lan", Spent(HAIKU, "anthropic key-2", 1, 2, 3, 4, 1_000))
     await spend(book, "mai", Spent(HAIKU, "key-1", 10, 20, 30, 40, 10_000), platform="web")
     costs = await found(book)
     assert (costs.total.answers, costs.total.tokens, costs.total.cost) == (3, 125, 11_101)
