@@ -21,15 +21,21 @@ _QUIET = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class _Limit:
-    """One of the budgets: `spent` of `most`, as plain numbers of one unit, and how both are read."""
+    """One of the budgets: `spent` of `most`, in nano-dollars or in tokens."""
 
     spent: int
     most: int
-    words: str
+    is_money: bool
 
     @property
     def percent(self) -> int:
         return 100 * self.spent // self.most if self.most else 100
+
+    def words(self) -> str:
+        if self.is_money:
+            places = 2 if self.most >= _NANO else 6
+            return f"${Decimal(self.spent) / _NANO:,.{places}f} of ${Decimal(self.most) / _NANO:,.{places}f}"
+        return f"{self.spent:,} of {self.most:,} tokens"
 
 
 class Budget:
@@ -133,15 +139,15 @@ class Budget:
 
 def _limits(spent: Amount, dollars: Decimal | None, tokens: int | None) -> Iterator[_Limit]:
     if dollars is not None:
-        yield _Limit(spent.cost, int(dollars * _NANO), f"${Decimal(spent.cost) / _NANO:,.2f} of ${dollars:,.2f}")
+        yield _Limit(spent.cost, int(dollars * _NANO), is_money=True)
     if tokens is not None:
-        yield _Limit(spent.tokens, tokens, f"{spent.tokens:,} of {tokens:,} tokens")
+        yield _Limit(spent.tokens, tokens, is_money=False)
 
 
 def _words(limit: _Limit, reached: int) -> str:
     if reached < 100:
-        return f"{_NEARLY} % of the shop's budget of today is spent: {limit.words}."
+        return f"{_NEARLY} % of the shop's budget of today is spent: {limit.words()}."
     return (
-        f"The shop's budget of today is spent: {limit.words}. No model is asked until midnight; customers are told "
+        f"The shop's budget of today is spent: {limit.words()}. No model is asked until midnight; customers are told "
         "that a person will look at their messages. [budgets] in shopdesk.toml sets it."
     )

@@ -183,3 +183,11 @@ async def test_what_an_answer_had_said_that_is_void_is_guessed_and_paid_for(tmp_
             ("key-2", 10, 20, 293_000, 0),
         ]
         assert desk.spent.by_shop().tokens == 1104 + 100
+
+
+async def test_a_budget_in_dollars_is_told_in_dollars(tmp_path: Path) -> None:
+    async with opened(tmp_path, budgets=Budgets(shop_dollars=Decimal("0.0003"))) as desk:
+        await desk.ask("một?")
+        assert [notice.words for notice in desk.notices] == [
+            "80 % of the shop's budget of today is spent: $0.000293 of $0.000300."
+        ]
