@@ -24,8 +24,10 @@ from bot.engine.engine import Engine
 from bot.engine.limits import EngineLimits, Lateness
 from bot.errors import AccountRejected, PlatformError, SettingsError
 from bot.failpoints import FailingDatabase, FailingModel, FailingPlatform, Failpoint, failpoint_of
+from bot.guard import Guard, guard_of
 from bot.inbox import Inbox
 from bot.llm.base import ChatModel
+from bot.model_commands import commands_of as model_commands_of
 from bot.models import config_of, ladder_of
 from bot.outbox import RecordedPlatform
 from bot.policies.life import LivePolicies
@@ -87,6 +89,7 @@ class Shop:
     """The program that served this shop before."""
     silence: float
     """So long, in seconds, the model may bring nothing at all."""
+    guard: Guard
     failpoint: Failpoint | None = None
 
 
@@ -145,7 +148,8 @@ def beside_of(shop: Shop) -> list[Callable[[], Coroutine[None, None, None]]]:
     """What keeps the policies up to date while the shop is open: the folder, and the commands of other terminals."""
     policies, settings = shop.policies, shop.settings
     watch = FolderWatch(policies.folder, policies.consider)
-    return [watch.run, Control(settings.shopdesk_data, commands_of(policies)).run]
+    control = Control(settings.shopdesk_data, {**commands_of(policies), **model_commands_of(shop.guard.switch)})
+    return [watch.run, control.run]
 
 
 async def serve(
@@ -176,6 +180,8 @@ async def serve(
             silence=shop.silence,
         ),
         growing_mark=shop.settings.shopdesk_growing_mark,
+        prices=shop.guard.prices,
+        budget=shop.guard.budget,
     )
     inbox = Inbox(shop.messages, engine, platforms=doors.keys(), burst_wait=shop.settings.shopdesk_burst_wait)
     create = asyncio.create_task
@@ -253,14 +259,12 @@ async def _opened(settings: Settings, failpoint: Failpoint | None) -> AsyncItera
     try:
         policies = policies_of(settings, PolicyVersions(database))
         await policies.open()
-        model = ladder_of(settings, policies)
-        if failpoint:
-            model = FailingModel(model, failpoint.reached)
+        guard = await guard_of(settings, ladder_of(settings, policies), policies.sentence, database)
+        model = FailingModel(guard.model, failpoint.reached) if failpoint else guard.model
         try:
-            timezone = ZoneInfo(settings.shopdesk_timezone)
             yield Shop(
                 settings=settings,
-                timezone=timezone,
+                timezone=ZoneInfo(settings.shopdesk_timezone),
                 messages=Messages(database),
                 turns=Turns(database),
                 outbox=Outbox(database),
@@ -269,6 +273,7 @@ async def _opened(settings: Settings, failpoint: Failpoint | None) -> AsyncItera
                 model=model,
                 was_killed=was_killed,
                 silence=config_of(settings).model.turn + _BEHIND,
+                guard=guard,
                 failpoint=failpoint,
             )
         finally:
@@ -351,7 +356,8 @@ def command_descriptions(policies: Policies, commands: Mapping[str, str]) -> dic
 def what_is_off(shop: Shop) -> list[str]:
     """A line for each part that is off, with the setting that turns it on, and one for the model."""
     settings = shop.settings
-    lines = [_line("model", "on" if shop.model.name != "offline" else "off", _model_words(shop))]
+    lines = [_line("model", "on" if shop.model.name != "offline" else "off", shop.guard.words())]
+    lines += [_line("budgets", "note", words) for words in shop.guard.notes()]
     lines.append(_line("policies", "on", _policy_words(shop.policies.current())))
     if settings.telegram_bot_token is None:
         lines.append(_line("telegram", "off", "TELEGRAM_BOT_TOKEN is empty"))
@@ -372,14 +378,6 @@ def _policy_words(policies: Policies) -> str:
 
 def _warning_words(count: int) -> str:
     return f"{count} warning{'' if count == 1 else 's'}: `shopdesk policies check` lists what to look at"
-
-
-def _model_words(shop: Shop) -> str:
-    if shop.model.name != "offline":
-        return shop.model.name
-    if shop.settings.openai_api_key and not shop.settings.shopdesk_model:
-        return "policies are quoted word for word. SHOPDESK_MODEL=openai:MODEL names a model for OPENAI_API_KEY"
-    return "no key: policies are quoted word for word. ANTHROPIC_API_KEY turns Claude on"
 
 
 def _line(name: str, state: str, words: str) -> str:

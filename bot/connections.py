@@ -10,6 +10,7 @@ from adapters.web.check import check_web
 from bot.checks import CheckResult
 from bot.errors import PromptsError, ShopdeskError, StorageError, StorageInUse
 from bot.model_check import check_models
+from bot.model_commands import check_switch
 from bot.policies.check import read_prompts
 from bot.policies.standing import Standing
 from bot.policies.version import version_of
@@ -29,7 +30,7 @@ async def check(settings: Settings) -> tuple[CheckResult, ...]:
         _check_discord(settings),
         _check_web(settings),
     )
-    return (*own, *models, *others)
+    return (*own, *await check_switch(settings), *models, *others)
 
 
 async def _check_own(settings: Settings) -> tuple[CheckResult, CheckResult]:

@@ -6,6 +6,7 @@
     ├── StorageError            the database cannot be used: one sentence
     │   ├── StorageFull         no room on the disk: try again when there is
     │   └── StorageInUse        another program serves the database: ask that one, or end it
+    ├── OverBudget              what may be spent in a day is spent: no model is asked
     ├── ControlError            the program that runs was not reached, or did not do what it was asked
     ├── PlatformError
     │   ├── RateLimited         wait `retry_after` seconds, then call again
@@ -67,6 +68,10 @@ class StorageFull(StorageError):
 
 class StorageInUse(StorageError):
     """Another program serves the database."""
+
+
+class OverBudget(ShopdeskError):
+    """What may be spent in a day is spent."""
 
 
 class ControlError(ShopdeskError):

@@ -4,21 +4,22 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import astuple
 from datetime import UTC, datetime, tzinfo
 from types import MappingProxyType
 
 from bot.bursts import Arrivals
 from bot.chat import InboundMessage, MessageRef, Source
 from bot.engine.asking import Asking
+from bot.engine.budget import Budget
 from bot.engine.gaps import gap_of
 from bot.engine.late import Late
 from bot.engine.limits import EngineLimits
 from bot.engine.request import asked_in, unreadable_kinds, words_of
 from bot.engine.sources import source_lines, sources_of
 from bot.engine.turn import RunningTurn
-from bot.errors import ModelError, ModelRefused, RecipientGone, StorageError
+from bot.errors import ModelError, ModelRefused, OverBudget, RecipientGone, StorageError
 from bot.llm.base import ChatModel
+from bot.llm.prices import Prices
 from bot.policies.language import guess_language
 from bot.policies.live import Policies
 from bot.reply import StreamedReply
@@ -26,7 +27,7 @@ from bot.reply.slot import last_of
 from bot.scheduler import SendScheduler
 from bot.storage.messages import Conversation, Messages, StoredMessage
 from bot.storage.outbox import reply_key
-from bot.storage.turns import Answer, Outcome, Spent, Turns
+from bot.storage.turns import OVER_BUDGET, Answer, Outcome, Turns
 from bot.text import is_blank, loggable
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,8 @@ _LONGEST_STORE_PAUSE = 4.0
 class Engine:
     """Answers turns with a model's words and the shop's policies; one object serves all conversations.
 
-    `policies` gives the version that is live: a turn asks for it once, when it begins, and keeps it.
+    `policies` gives the version that is live: a turn asks for it once, when it begins, and keeps it. The `model` says
+    itself what its answers cost; `prices` are for those that break off (None: those that come with the program).
     """
 
     def __init__(
@@ -54,6 +56,8 @@ class Engine:
         timezone: tzinfo,
         limits: EngineLimits = _LIMITS,
         growing_mark: str = "",
+        prices: Prices | None = None,
+        budget: Budget | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._model = model
@@ -65,7 +69,17 @@ class Engine:
         self._growing_mark = growing_mark
         self._now = now
         self._late = Late(turns, limits.lateness, now)
-        self._asking = Asking(model=model, messages=messages, turns=turns, timezone=timezone, limits=limits, now=now)
+        self._budget = budget
+        self._asking = Asking(
+            model=model,
+            messages=messages,
+            turns=turns,
+            timezone=timezone,
+            limits=limits,
+            now=now,
+            prices=prices or Prices(),
+            budget=budget,
+        )
         self._streams = asyncio.Semaphore(limits.streams)
         self._running: dict[int, RunningTurn] = {}
         self._early_stops: dict[int, int] = {}
@@ -81,11 +95,11 @@ class Engine:
         if messages[0].message.command:
             await self._obey(turn, messages[0])
             return
-        if await self._late.covered(turn):
+        if await self._late.covered(turn) or (self._budget and await self._budget.covered(turn)):
             return
         if messages[-1].id < (stopped_by := self._early_stops.pop(conversation.id, 0)):
             turn.stop(stopped_by)
-        if not turn.stopped and (sentence := self._late.sentence(turn) or self._objection(turn)):
+        if not turn.stopped and (sentence := self._late.sentence(turn) or self._objection(turn) or self._over(turn)):
             await self._say(turn, sentence)
         else:
             self._running[conversation.id] = turn
@@ -219,6 +233,9 @@ class Engine:
             return self._sentence(f"unsupported_{kind}", turn)
         return self._sentence("empty", turn)
 
+    def _over(self, turn: RunningTurn) -> str | None:
+        return self._budget.sentence(turn) if self._budget else None
+
     async def _say(self, turn: RunningTurn, sentence: str, *, outcome: Outcome = "sentence") -> None:
         """Answer with a sentence of the program's."""
         turn.scheduler.start(turn.reply)
@@ -240,6 +257,10 @@ class Engine:
             turn.reply.restart()
             turn.reply.append(self._sentence("refused" if refused else "model_down", turn))
             await self._close(turn, "refused" if refused else "failed")
+        except OverBudget:
+            turn.reply.restart()
+            turn.reply.append(self._over(turn) or self._sentence("model_down", turn))
+            await self._close(turn, "sentence")
         else:
             await self._close_answer(turn)
         finally:
@@ -354,9 +375,9 @@ class Engine:
             reply_key=turn.reply.key,
             language=turn.language,
             model=finished.model if finished else self._model.name,
-            stop_reason=finished.stop_reason if finished else None,
+            stop_reason=finished.stop_reason if finished else OVER_BUDGET if turn.over_budget else None,
             policy_version=turn.policies.version,
-            spent=tuple(Spent(*astuple(payer), *astuple(usage)) for payer, usage in turn.spent.items()),
+            spent=turn.spendings(),
             sources=sources,
             timings=turn.timings(),
             gap=await gap_of(turn, outcome, sources),

@@ -151,6 +151,8 @@ class Usage:
     """Tokens as the provider billed them; `input_tokens` without those read from or written to the cache.
 
     `cost` is in nano-dollars (one token of the cheapest kind costs ten of them); 0 where no price is known.
+    `estimated_tokens`: so many of all of them nobody has billed, they are guessed from the text of an answer that
+    broke off before its provider counted it.
     """
 
     input_tokens: int = 0
@@ -158,6 +160,12 @@ class Usage:
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
     cost: int = 0
+    estimated_tokens: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """Those of all kinds together."""
+        return self.input_tokens + self.output_tokens + self.cache_read_tokens + self.cache_write_tokens
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(*map(operator.add, astuple(self), astuple(other)))

@@ -8,7 +8,7 @@ import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 
 from bot.chat import Source
-from bot.llm.base import Cited, Finished, ModelEvent, ModelRequest, TextDelta, Usage
+from bot.llm.base import Billed, Cited, Finished, ModelEvent, ModelRequest, Payer, TextDelta, Usage
 from bot.text import fold
 
 STEPS = 30
@@ -44,6 +44,7 @@ class OfflineModel:
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         """The answer, as `ChatModel.stream` promises it."""
+        yield Billed(Usage(), Payer(self.name))
         sections = await chosen(request)
         parts: list[tuple[str, str | None]] = [(_quoted(section), section.section_id) for section in sections]
         role = "fallback" if self._stands_in else "offline"
@@ -59,7 +60,7 @@ class OfflineModel:
                 await self._sleep(self._seconds / STEPS)
             if section_id is not None:
                 yield Cited(section_id)
-        yield Finished(Usage(), self.name)
+        yield Finished(Usage(), self.name, payer=Payer(self.name))
 
     async def close(self) -> None:
         """There is nothing to give back."""

@@ -31,6 +31,8 @@ SENTENCES: Mapping[str, tuple[str, ...]] = {
     "delayed": (),
     "late": (),
     "late_person": (),
+    "over_budget": (),
+    "over_budget_staff": (),
     "offline_notice": (),
     "offline_nothing": (),
     "fallback_notice": (),

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from bot.chat import Source
-from bot.llm.base import ChatModel, Cited, Finished, ModelEvent, ModelMessage, ModelRequest, TextDelta, Usage
+from bot.llm.base import ChatModel, Cited, Finished, ModelEvent, ModelMessage, ModelRequest, Payer, TextDelta, Usage
 from bot.llm.offline import OfflineModel, chosen
 from tests.bot.llm.conftest import RETURNS, SHIPPING
 
@@ -36,7 +36,7 @@ async def test_the_best_section_is_quoted_word_for_word_with_its_source() -> Non
     events = await answer(asking("Phí ship bao nhiêu?", SHIPPING, RETURNS))
     assert text_of(events) == f"**Fees**\n\n{SHIPPING.text}\n\n[offline_notice vi]"
     assert [event for event in events if isinstance(event, Cited)] == [Cited(SHIPPING.section_id)]
-    assert events[-1] == Finished(Usage(), "offline")
+    assert events[-1] == Finished(Usage(), "offline", payer=Payer("offline"))
 
 
 async def test_a_second_section_that_fits_as_well_is_quoted_too() -> None:

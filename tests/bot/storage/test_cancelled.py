@@ -9,6 +9,7 @@ import sqlite3
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import closing, suppress
+from datetime import UTC
 from pathlib import Path
 from shutil import copyfile
 from typing import Any
@@ -26,6 +27,8 @@ from bot.storage.messages import Messages
 from bot.storage.outbox import Outbox, reply_key
 from bot.storage.policies import Considered, PolicyVersions
 from bot.storage.reading import ReadOnlyDatabase, is_current
+from bot.storage.spending import SpentToday
+from bot.storage.switches import Switches, Turned
 from bot.storage.turns import Answer, Turns
 from tests.bot.storage.interrupted import MOMENTS, Moment, interrupt
 from tests.words import LAN, NOON, message
@@ -124,6 +127,9 @@ CALLS: dict[str, Call] = {
     "PolicyVersions.hashes": lambda db: PolicyVersions(db).hashes(),
     "PolicyVersions.activations": lambda db: PolicyVersions(db).activations(),
     "PolicyVersions.last_considered": lambda db: PolicyVersions(db).last_considered(),
+    "SpentToday.load": lambda db: SpentToday(db, UTC).load(),
+    "Switches.last": lambda db: Switches(db).last("model"),
+    "Switches.turn": lambda db: Switches(db).turn("model", Turned(False, "Mai", "tắt", NOON)),
     "StoredBookmarks.load": lambda db: StoredBookmarks(db, "discord").load(),
     "StoredBookmarks.keep": lambda db: StoredBookmarks(db, "discord").keep({"1": "11", "2": None, "3": "30"}),
     "Turns.history": history,
@@ -142,6 +148,7 @@ READS = {
     *("Messages.conversations_waiting", "Messages.waiting", "Messages.attachment", "Turns.history", "Turns.transcript"),
     *("PolicyVersions.active", "PolicyVersions.versions", "PolicyVersions.files", "PolicyVersions.hashes"),
     *("PolicyVersions.activations", "PolicyVersions.last_considered"),
+    *("SpentToday.load", "Switches.last"),
     *("StoredBookmarks.load", "Database.read", "ReadOnlyDatabase.read", "is_current"),
 }
 

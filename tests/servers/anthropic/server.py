@@ -45,6 +45,8 @@ class Call:
     first_text: float | None = None
     ended: float | None = None
     deltas: int = 0
+    tokens: Tokens = field(default_factory=lambda: Tokens(0, 0, 0))
+    """How its input was billed."""
 
 
 class AnthropicServer:
@@ -176,7 +178,7 @@ class AnthropicServer:
             return await self._say(request, call, fault)
 
     async def _say(self, request: web.Request, call: Call, fault: Fault | None) -> web.StreamResponse:
-        tokens = Tokens(0, 0, 0) if self._judges_late else self._cache.bill(call.key, call.body)
+        tokens = call.tokens = Tokens(0, 0, 0) if self._judges_late else self._cache.bill(call.key, call.body)
         steps = named(as_steps(self._answer, call.body))
         blocks = blocks_of(call.body["model"], steps)
         for block in blocks:
