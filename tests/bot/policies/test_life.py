@@ -241,7 +241,9 @@ async def test_the_first_start_needs_a_folder_that_checks_and_passes(admin: Admi
         await admin.start()
     admin.write(SYSTEM, "x\n")
     admin.failing = (FAILED,)
-    with pytest.raises(PromptsError, match=r"finds another section"):
+    with pytest.raises(
+        PromptsError, match=r"1 test fails \(tests/returns\.yaml:3\).* policies activate folder --force"
+    ):
         await admin.start()
     admin.failing = ()
     await admin.start()
@@ -273,6 +275,20 @@ async def test_a_candidate_whose_tests_fail_is_kept_and_goes_live_only_by_force(
     assert admin.days == "15 ngày"
     await admin.start()
     assert admin.days == "15 ngày"
+
+
+async def test_the_log_names_failing_tests_by_their_places_and_not_by_what_they_ask(
+    admin: Admin, caplog: pytest.LogCaptureFixture
+) -> None:
+    await admin.start()
+    caplog.clear()
+    admin.failing = tuple(Problem("tests/x.yaml", line, "“tôi tên Lan” should find “x”.", "") for line in range(1, 8))
+    await admin.save(15)
+    (warning,) = caplog.messages
+    assert "stays live: 7 tests fail (tests/x.yaml:1, " in warning
+    assert warning.endswith("tests/x.yaml:5 and 2 more). `shopdesk policies test` shows what they expect.")
+    assert "Lan" not in warning
+    assert "tôi tên Lan" in admin.told[0]
 
 
 async def test_a_kill_between_going_live_and_being_remembered_as_considered_leaves_it_live(admin: Admin) -> None:

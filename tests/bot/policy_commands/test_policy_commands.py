@@ -92,13 +92,24 @@ def test_a_good_folder_checks_and_says_whether_it_is_live(terminal: Terminal) ->
     assert terminal.json("check")["changes"] == [{"path": "policies/vi/returns.md", "kind": "changed"}]
 
 
+def test_a_folder_whose_tests_fail_does_not_check(terminal: Terminal) -> None:
+    write(terminal.prompts, {"tests/x.yaml": "- ask: đổi trả mấy ngày\n  finds_nothing: true\n"})
+    found = terminal.type("check")
+    assert found.exit_code == 1
+    assert f"\n{terminal.prompts}/tests/x.yaml:1: “đổi trả mấy ngày” should find nothing, but finds " in found.stdout
+    assert "1 question of its tests fails: this does not go live, unless with --force.\n" in found.stdout
+    assert terminal.json("check")["failed_tests"][0]["line"] == 1
+    write(terminal.prompts, {"tests/x.yaml": "- ask: đổi trả mấy ngày\n  finds: vi/returns\n"})
+    assert "\nIts test passes.\n" in terminal.type("check").stdout
+
+
 def test_what_should_be_looked_at_is_told_and_keeps_nothing_from_going_live(terminal: Terminal) -> None:
     terminal.save("## Period", "## Period\n\n15 days.\n\n## Costs", "policies/en/returns.md")
     found = terminal.type("check")
     assert found.exit_code == 0
     assert f"warning {terminal.prompts}/policies/en/returns.md:4: “Period” and policies/vi/returns.md" in found.stdout
     assert "15 days only here, 7 ngày only there. Correct the one that is wrong." in found.stdout
-    assert "warnings; it can go live all the same.\n" in found.stdout
+    assert "warnings; they keep nothing from going live.\n" in found.stdout
     warnings = terminal.json("check")["warnings"]
     assert warnings[1]["file"] == f"{terminal.prompts}/policies/en/returns.md"
     assert warnings[1]["line"] == 4
