@@ -307,3 +307,15 @@ def test_a_database_of_a_newer_program_is_not_read(edited: Terminal) -> None:
 @pytest.mark.parametrize("words", [("show",), ("show", "a", "b", "c"), ("bogus",), ("history", "--limit", "0")])
 def test_wrong_words_are_status_2(terminal: Terminal, words: tuple[str, ...]) -> None:
     assert terminal.type(*words).exit_code == 2
+
+
+@pytest.mark.parametrize("words", [["list"], ["history"], ["rollback"], ["activate", "live", "--reason", "x"]])
+def test_a_data_folder_that_cannot_be_looked_into_is_one_sentence(tmp_path: Path, words: list[str]) -> None:
+    terminal = Terminal(tmp_path)
+    terminal.settings = Settings(
+        _env_file=None, shopdesk_data=tmp_path / ("x" * 300), shopdesk_prompts=terminal.prompts
+    )
+    found = terminal.type(*words)
+    assert found.exit_code == 2
+    assert "File name too long" in found.stderr
+    assert len(found.stderr.splitlines()) == 1
