@@ -92,6 +92,7 @@ class LivePolicies:
         self._refused: str | None = None
         """Digest of the content that was last found not to check."""
         self._considering = asyncio.Lock()
+        self._followers: list[Callable[[Policies], None]] = []
         self._changing = asyncio.Lock()
         """Held for a moment only: a rollback does not wait until the tests of a candidate have run."""
 
@@ -117,6 +118,10 @@ class LivePolicies:
             way_out = "take it all the same: `shopdesk policies activate folder --force --reason …`"
             words = f"{self.folder} cannot go live: {_failing(change.problems)}. `shopdesk policies test` shows what "
             raise PromptsError(change.problems, f"{words}they expect. Correct the policies or the tests, or {way_out}.")
+
+    def follow(self, tell: Callable[[Policies], None]) -> None:
+        """Tell somebody of every version that goes live from now on. What is told must be done at once."""
+        self._followers.append(tell)
 
     def current(self) -> Policies:
         """The version that is live at this moment."""
@@ -262,6 +267,8 @@ class LivePolicies:
         self._kept = {one.policies.version: one for one in (before, live) if one}
         if before and before.policies.version != version:
             log.info("policy version %s is live", short(version))
+            for tell in self._followers:
+                tell(live.policies)
 
     def _refuse(self, digest: str, problems: Sequence[Problem], words: str = "") -> None:
         """Tell once what keeps a content from going live; the log is told the `words`, if there are any."""

@@ -84,6 +84,16 @@ async def test_a_save_is_live_and_who_took_the_version_before_keeps_it(admin: Ad
     assert [one.why for one in await admin.versions.activations()] == ["first start", "saved"]
 
 
+async def test_who_follows_is_told_of_each_version_that_goes_live(admin: Admin) -> None:
+    live = await admin.start()
+    told: list[str] = []
+    live.follow(lambda policies: told.append(policies.prompts.sections[0].text.split("**")[1]))
+    await admin.save(15)
+    assert await live.consider()
+    await live.rollback(who="lan", why="nhầm")
+    assert told == ["15 ngày", "7 ngày"]
+
+
 async def test_the_same_folder_again_changes_nothing(admin: Admin) -> None:
     live = await admin.start()
     before = live.current()
