@@ -294,3 +294,13 @@ def test_no_vietnamese_syllable_loses_anything(shop: Policies) -> None:
             for word in fold(section.text).split():
                 if word.isalpha() and word not in ("express", "hotline", "tnhh"):
                     assert stem(word) == word
+
+
+@pytest.mark.parametrize(
+    "question", ["how much is shipping", "shipping price?", "what does delivery cost", "phi ship bn"]
+)
+async def test_who_asks_for_the_price_of_shipping_finds_the_fees(shop: Policies, question: str) -> None:
+    assert (await shop.search(question))[0].section.id in {
+        "en/shipping#shipping-fees-within-vietnam",
+        "vi/shipping#phi-giao-hang-trong-nuoc",
+    }
