@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from typer.testing import CliRunner, Result
 
-from bot.errors import ShopdeskError
 from bot.policies.version import short
 from bot.policy_commands.change import policies_of
 from bot.policy_commands.words import policy_commands
@@ -20,6 +18,7 @@ from bot.storage.database import Database
 from bot.storage.lock import locked
 from bot.storage.policies import PolicyVersions
 from tests.bot.policies.shop import RETURNS, good_files, write
+from tests.bot.policy_commands.typed import leave
 
 ENGLISH = "---\ntitle: Returns\n---\n## Period\n\n7 days.\n"
 
@@ -47,7 +46,7 @@ class Terminal:
         path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
 
     def type(self, *words: str) -> Result:
-        return CliRunner().invoke(policy_commands(leave=_leave, settings=lambda file: self.settings), words)
+        return CliRunner().invoke(policy_commands(leave=leave, settings=lambda file: self.settings), words)
 
     def json(self, *words: str) -> Any:
         return json.loads(self.type(*words, "--json").stdout)
@@ -55,16 +54,6 @@ class Terminal:
     def live(self) -> str:
         with closing(sqlite3.connect(self.settings.database)) as db:
             return str(db.execute("SELECT version_id FROM policy_activations ORDER BY id DESC").fetchone()[0])
-
-
-def _leave(action: object) -> None:
-    assert callable(action)
-    try:
-        status = action()
-    except ShopdeskError as exc:
-        typer.echo(str(exc), err=True)
-        status = 2
-    raise typer.Exit(status)
 
 
 @pytest.fixture
