@@ -15,9 +15,10 @@
     │   ├── AccountRejected     token, permission or second process: the operator must act
     │   └── Unavailable         try again with backoff; the call may have been applied
     └── ModelError
-        ├── ModelUnavailable    try again, or another model may answer
+        ├── ModelUnavailable    try again (if `again`), or another model may answer
+        │   └── KeyRefused      this key may not, now or for good: another one may
         ├── ModelRefused        the model will not answer this: drop the turn
-        └── ModelRejected       the request or the account is wrong: nobody will answer it
+        └── ModelRejected       the request is wrong: nobody will answer it
 
 Messages are written for the operator; a customer reads a sentence from `prompts/`, never one of these.
 """
@@ -114,11 +115,21 @@ class ModelError(ShopdeskError):
 
 
 class ModelUnavailable(ModelError):
-    """The model was not reached, is overloaded, or broke off. `retry_after` in seconds, when it said so."""
+    """The model was not reached, is overloaded, or broke off. `retry_after` in seconds, when it said so; `again`:
+    whether trying the same model again may help, as it does not where an address or a name is wrong."""
 
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+    def __init__(self, message: str, *, retry_after: float | None = None, again: bool = True) -> None:
         self.retry_after = retry_after
+        self.again = again
         super().__init__(message)
+
+
+class KeyRefused(ModelUnavailable):
+    """The endpoint does not serve this key: too many requests or tokens, no credit, or `for_good`: no such key."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None, for_good: bool = False) -> None:
+        self.for_good = for_good
+        super().__init__(message, retry_after=retry_after, again=not for_good)
 
 
 class ModelRefused(ModelError):
@@ -126,4 +137,4 @@ class ModelRefused(ModelError):
 
 
 class ModelRejected(ModelError):
-    """The endpoint refuses the request or the key: another try changes nothing."""
+    """The request itself is wrong: another try, or another model, changes nothing."""

@@ -4,7 +4,21 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 
-from bot.llm.base import Billed, Cited, Finished, ModelEvent, ModelRequest, StopReason, TextDelta, ToolCall, Usage
+from bot.llm.base import (
+    Billed,
+    Cited,
+    Finished,
+    ModelEvent,
+    ModelRequest,
+    Payer,
+    Restarted,
+    StopReason,
+    TextDelta,
+    ToolCall,
+    Usage,
+)
+
+Step = str | Billed | Cited | ToolCall | Restarted | Exception | asyncio.Event
 
 
 @dataclass(slots=True)
@@ -12,9 +26,7 @@ class ScriptedModel:
     """`script` gives the steps of each answer; the end event follows by itself unless a step fails. What calls tools
     waits for them."""
 
-    script: Callable[[ModelRequest], Sequence[str | Cited | ToolCall | Exception | asyncio.Event]] = lambda request: (
-        "Dạ vâng.",
-    )
+    script: Callable[[ModelRequest], Sequence[Step]] = lambda request: ("Dạ vâng.",)
     stop_reason: StopReason = "end"
     name: str = "scripted"
     billed: Usage | None = None
@@ -25,6 +37,7 @@ class ScriptedModel:
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         self.requests.append(request)
+        payer = Payer()
         try:
             if self.billed is not None:
                 yield Billed(self.billed)
@@ -34,7 +47,10 @@ class ScriptedModel:
                     raise step
                 if isinstance(step, asyncio.Event):
                     await step.wait()
-                elif isinstance(step, Cited | ToolCall):
+                elif isinstance(step, Billed):
+                    payer = step.payer
+                    yield step
+                elif isinstance(step, Cited | ToolCall | Restarted):
                     yield step
                 else:
                     yield TextDelta(step)
@@ -42,6 +58,6 @@ class ScriptedModel:
             self.broken_off += 1
             raise
         waits = any(isinstance(step, ToolCall) for step in steps)
-        yield Finished(Usage(10, 20, 30, 40), self.name, "tools" if waits else self.stop_reason)
+        yield Finished(Usage(10, 20, 30, 40), self.name, "tools" if waits else self.stop_reason, payer=payer)
 
     async def close(self) -> None: ...

@@ -21,6 +21,8 @@ FLOORS: dict[str, tuple[int, str]] = {
     "bot.checks": (0, "words"),
     "bot.storage": (1, "storage"),
     "bot.settings": (1, "settings"),
+    "bot.config": (1, "settings"),
+    "bot.notices": (0, "words"),
     "bot.control": (1, "control"),
     "bot.llm": (1, "llm"),
     "bot.llm.base": (1, "llm"),

@@ -20,6 +20,7 @@ from bot.llm.base import (
     Cited,
     ModelMessage,
     ModelRequest,
+    Restarted,
     TextDelta,
     ToolCall,
     ToolRound,
@@ -108,11 +109,15 @@ class Asking:
                 elif isinstance(event, Cited):
                     turn.cited[event.section_id] = None
                 elif isinstance(event, Billed):
-                    turn.billed(event.usage)
+                    turn.billed(event.payer, event.usage)
                 elif isinstance(event, ToolCall):
                     calls.append(event)
+                elif isinstance(event, Restarted):
+                    turn.say_again()
+                    text.clear()
+                    calls.clear()
                 else:
-                    turn.billed(event.usage)
+                    turn.billed(event.payer, event.usage)
                     if event.stop_reason == "tools":
                         if not (request.may_call and calls):
                             raise ModelUnavailable("the model calls tools and comes to no answer")
@@ -137,6 +142,7 @@ class Asking:
             language=turn.language,
             max_tokens=limits.answer_tokens,
             tools=self._toolbox(turn).specs,
+            conversation=str(turn.conversation.id),
         )
         return replace(request, context=self._context(turn, request))
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import astuple
 from datetime import UTC, datetime, tzinfo
 from types import MappingProxyType
 
@@ -25,7 +25,7 @@ from bot.reply import StreamedReply
 from bot.scheduler import SendScheduler
 from bot.storage.messages import Conversation, Messages, StoredMessage
 from bot.storage.outbox import reply_key
-from bot.storage.turns import Answer, Outcome, Turns
+from bot.storage.turns import Answer, Outcome, Spent, Turns
 from bot.text import is_blank
 
 log = logging.getLogger(__name__)
@@ -344,10 +344,10 @@ class Engine:
             model=finished.model if finished else self._model.name,
             stop_reason=finished.stop_reason if finished else None,
             policy_version=turn.policies.version,
+            spent=tuple(Spent(*astuple(payer), *astuple(usage)) for payer, usage in turn.spent.items()),
             sources=sources,
             timings=turn.timings(),
             gap=await gap_of(turn, outcome, sources),
-            **(asdict(turn.usage) if turn.usage else {}),
         )
         await self._store(turn, answer)
 

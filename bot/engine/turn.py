@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from bot.chat import InboundMessage
 from bot.errors import ModelUnavailable
-from bot.llm.base import Finished, Image, ModelRequest, Usage
+from bot.llm.base import Finished, Image, ModelRequest, Payer, Usage
 from bot.policies.live import Policies
 from bot.reply import StreamedReply
 from bot.scheduler import SendScheduler
@@ -45,8 +45,8 @@ class RunningTurn:
     request: ModelRequest | None = None
     """What the model is asked; None until that is known, or when there turned out to be nothing to ask."""
     finished: Finished | None = None
-    usage: Usage | None = None
-    """What all requests for this turn have cost together; None: nothing is known."""
+    spent: dict[Payer, Usage] = field(default_factory=dict)
+    """What all requests for this turn have cost together, by who is billed for it."""
     cited: dict[str, None] = field(default_factory=dict)
     hands_over: bool = False
     """What is said is that a person will look at it."""
@@ -54,7 +54,10 @@ class RunningTurn:
     """The inbox id of the wish to stop."""
     is_queued: bool = False
     """It waits until another answer has been written."""
-    _spent: Usage | None = None
+    _running: tuple[Payer, Usage] | None = None
+    """What the request that runs has cost so far; it is in `spent`, too."""
+    _kept: str = ""
+    """What was said before the calls of tools that the answer goes on behind."""
     _paragraph: bool = False
     """What is said next is a paragraph of its own."""
     _heard: int = 0
@@ -116,13 +119,19 @@ class RunningTurn:
         self.reply.restart()
         self.requested, self.first_delta, self.finished = asyncio.get_running_loop().time(), None, None
         self.cited.clear()
-        self._spent, self._paragraph = self.usage, False
+        self._running, self._kept, self._paragraph = None, "", False
 
     def go_on(self, request: ModelRequest) -> None:
         """The model is told what its calls of tools have brought: what it said before them stays, and what it says
         now stands below."""
-        self.request, self._spent = request, self.usage
-        self._paragraph = not is_blank(self.reply.text)
+        self.request, self._running, self._kept = request, None, self.reply.text
+        self._paragraph = not is_blank(self._kept)
+
+    def say_again(self) -> None:
+        """What was said since `begin` or `go_on` is void, since another answer follows; what it has cost is not."""
+        self.reply.restart()
+        self._running, self._paragraph = None, not is_blank(self._kept)
+        self.reply.append(self._kept)
 
     def say(self, text: str) -> None:
         """The model said more."""
@@ -135,9 +144,13 @@ class RunningTurn:
         self.reply.append(text)
         self.scheduler.announce(self.reply)
 
-    def billed(self, usage: Usage) -> None:
+    def billed(self, payer: Payer, usage: Usage) -> None:
         """What the request that runs has cost so far."""
-        self.usage = _sum(self._spent, usage)
+        if self._running is not None:
+            before, counted = self._running
+            self.spent[before] -= counted
+        self.spent[payer] = self.spent.get(payer, Usage()) + usage
+        self._running = payer, usage
 
     def heard(self, silence: float) -> None:
         """Something came: the stream has failed if nothing more comes for about `silence` seconds."""
@@ -198,14 +211,3 @@ class RunningTurn:
     def _expire_at(self, when: float | None) -> None:
         if self._deadline is not None and not self._deadline.expired():
             self._deadline.reschedule(when)
-
-
-def _sum(one: Usage | None, other: Usage) -> Usage:
-    if one is None:
-        return other
-    return Usage(
-        one.input_tokens + other.input_tokens,
-        one.output_tokens + other.output_tokens,
-        one.cache_read_tokens + other.cache_read_tokens,
-        one.cache_write_tokens + other.cache_write_tokens,
-    )

@@ -1,7 +1,8 @@
 """The port `ChatModel`: a request goes in, text comes out piece by piece, and an end event is always last."""
 
+import operator
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Literal, Protocol
 
 from bot.chat import Source
@@ -120,6 +121,9 @@ class ModelRequest:
     """False: the tools are named as before, but the model has called them often enough."""
     rounds: tuple[ToolRound, ...] = ()
     """What happened since the last message: the answer goes on behind it."""
+    conversation: str = ""
+    """The same for all requests of a conversation, and of no other: who must stay with one key, one endpoint or
+    one canary goes by it. It tells nobody who the customer is."""
 
     @property
     def known(self) -> dict[str, Source]:
@@ -144,12 +148,31 @@ class Cited:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the provider billed them; `input_tokens` without those read from or written to the cache."""
+    """Tokens as the provider billed them; `input_tokens` without those read from or written to the cache.
+
+    `cost` is in nano-dollars (one token of the cheapest kind costs ten of them); 0 where no price is known.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
+    cost: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(*map(operator.add, astuple(self), astuple(other)))
+
+    def __sub__(self, other: "Usage") -> "Usage":
+        return Usage(*map(operator.sub, astuple(self), astuple(other)))
+
+
+@dataclass(frozen=True, slots=True)
+class Payer:
+    """Who is billed for an answer. `model` is the name by which it was asked (`NAME:MODEL`); `key` is the label of
+    the key, which shows nothing of the key itself; empty where there is none."""
+
+    model: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +180,13 @@ class Billed:
     """What this answer has cost so far: also known of one that breaks off."""
 
     usage: Usage
+    payer: Payer = Payer()
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """All that was said in this stream is void, since its model broke off or fell silent: another answer follows.
+    What it has cost stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +200,10 @@ class Finished:
     said: object = None
     """For `tools`: the answer so far in the provider's own form, which holds more than we read. It is handed back
     in `ToolRound.said`; who does not know it goes by the round's other fields."""
+    payer: Payer = Payer()
 
 
-ModelEvent = TextDelta | Cited | Billed | ToolCall | Finished
+ModelEvent = TextDelta | Cited | Billed | ToolCall | Restarted | Finished
 
 
 class ChatModel(Protocol):
@@ -180,12 +211,13 @@ class ChatModel(Protocol):
 
     @property
     def name(self) -> str:
-        """`anthropic:MODEL` or `offline`."""
+        """`NAME:MODEL`, where NAME is that of its provider, or `offline`."""
         ...
 
     def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         """The answer; `Finished` is always the last event. A stream that ends without one, for whatever
-        reason, raises a `bot.errors.ModelError` instead. Closing the iterator closes the connection."""
+        reason, raises a `bot.errors.ModelError` instead. What tries again after an event was handed on says
+        `Restarted` first. Closing the iterator closes the connection."""
         ...
 
     async def close(self) -> None:

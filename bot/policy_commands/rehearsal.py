@@ -21,7 +21,7 @@ from bot.chat import (
 )
 from bot.engine.engine import Engine
 from bot.errors import ModelError, Unavailable
-from bot.llm.base import Billed, ChatModel, Finished, ModelEvent, ModelRequest, Usage
+from bot.llm.base import Billed, ChatModel, Finished, ModelEvent, ModelRequest, Restarted, Usage
 from bot.policies.examine import Ask, Said
 from bot.policies.live import Policies
 from bot.policies.period import NOON
@@ -117,13 +117,14 @@ class _Metered:
         return self._model.name
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
-        spent, last = self.usage, Usage()
+        spent = self.usage
         try:
             async with aclosing(self._model.stream(request)) as events:
                 async for event in events:
                     if isinstance(event, Billed | Finished):
-                        last = event.usage
-                        self.usage = total([spent, last])
+                        self.usage = spent + event.usage
+                    elif isinstance(event, Restarted):
+                        spent = self.usage
                     yield event
         except ModelError as exc:
             self.fault = str(exc) or type(exc).__name__
@@ -131,16 +132,6 @@ class _Metered:
 
     async def close(self) -> None:
         """The model is another's."""
-
-
-def total(usages: Sequence[Usage]) -> Usage:
-    """What several answers have cost together."""
-    return Usage(
-        sum(one.input_tokens for one in usages),
-        sum(one.output_tokens for one in usages),
-        sum(one.cache_read_tokens for one in usages),
-        sum(one.cache_write_tokens for one in usages),
-    )
 
 
 class _Nowhere:

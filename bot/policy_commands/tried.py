@@ -12,14 +12,14 @@ import typer
 from rich.console import Console
 
 from bot.errors import PromptsError, SettingsError, StorageError
-from bot.llm.base import ChatModel
+from bot.llm.base import ChatModel, Usage
 from bot.policies.examine import Ask, Tried, run_tests
 from bot.policies.live import Policies
 from bot.policies.naming import FOLDER
 from bot.policy_commands.chosen import Chosen, chosen
 from bot.policy_commands.junit import junit
 from bot.policy_commands.options import AsJson, EnvFile, Leave, ReadSettings
-from bot.policy_commands.rehearsal import rehearsal, total
+from bot.policy_commands.rehearsal import rehearsal
 from bot.policy_commands.shown import Printer
 from bot.settings import Settings, read_settings
 from bot.text import one_line
@@ -129,7 +129,7 @@ class _Bench:
         skipped = sum(one.is_skipped and not one.failures for one in tried)
         unsaid = sum(one.is_unsaid for one in tried)
         passed = len(tried) - failed - skipped
-        usage = total([one.said.usage for one in tried if one.said])
+        usage = sum((one.said.usage for one in tried if one.said), Usage())
         if self._as_json:
             counts = {"passed": passed, "failed": failed, "skipped": skipped, "unsaid": unsaid}
             head = {"ok": not failed, "on": on.name, "version": on.policies.version, "model": model}

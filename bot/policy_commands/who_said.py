@@ -101,4 +101,5 @@ def _show(out: Printer, found: Sequence[Relied], limit: int, labels: str, now: d
         out.line(("  answered  ", "dim"), one_line(one.answer, _TEXT))
     if len(found) > limit:
         out.line("")
-        out.line((f"{len(found) - limit:,} older ones: --limit shows more.", "dim"))
+        older = "1 older one" if len(found) - limit == 1 else f"{len(found) - limit:,} older ones"
+        out.line((f"{older}: --limit shows more.", "dim"))

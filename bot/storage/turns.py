@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import Literal
 
@@ -50,6 +50,19 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
+class Spent:
+    """What a turn has cost with one model and one key of it (its label, never the key). `cost` is in nano-dollars."""
+
+    model: str
+    key: str
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    cost: int
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What is remembered of one finished turn: the words that were answered, and the answer."""
 
@@ -68,10 +81,8 @@ class Answer:
     """What the reader saw below the text and the model did not say: stopped, cut off …"""
     model: str | None = None
     stop_reason: str | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_read_tokens: int | None = None
-    cache_write_tokens: int | None = None
+    spent: tuple[Spent, ...] = ()
+    """Empty: nothing is known."""
     policy_version: str | None = None
     sources: tuple[Source, ...] = ()
     timings: Timings = Timings()
@@ -131,6 +142,11 @@ def _store_answer(
             for position, source in enumerate(answer.sources)
         ],
     )
+    db.executemany(
+        "INSERT INTO spendings (turn_id, model, key, input_tokens, output_tokens, cache_read_tokens,"
+        " cache_write_tokens, cost) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [(turn_id, *astuple(one)) for one in answer.spent],
+    )
     if answer.gap:
         nearest = json.dumps(answer.gap.nearest)
         db.execute("INSERT INTO gaps VALUES (?, ?, ?)", (turn_id, answer.gap.question, nearest))
@@ -160,9 +176,9 @@ def _insert_reply(db: sqlite3.Connection, conversation_id: int, last: int, answe
     timings = answer.timings
     row = db.execute(
         "INSERT INTO turns (conversation_id, inbox_id, role, text, outcome, preface, notice, reply_key, model,"
-        " stop_reason, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, policy_version, request_ms,"
-        " first_delta_ms, first_visible_ms, finished_ms, created_at)"
-        " VALUES (?, ?, 'assistant', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        " stop_reason, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost, policy_version,"
+        " request_ms, first_delta_ms, first_visible_ms, finished_ms, created_at)"
+        " VALUES (?, ?, 'assistant', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
         (
             conversation_id,
             last,
@@ -173,10 +189,7 @@ def _insert_reply(db: sqlite3.Connection, conversation_id: int, last: int, answe
             answer.reply_key,
             answer.model,
             answer.stop_reason,
-            answer.input_tokens,
-            answer.output_tokens,
-            answer.cache_read_tokens,
-            answer.cache_write_tokens,
+            *_together(answer.spent),
             answer.policy_version,
             timings.request_ms,
             timings.first_delta_ms,
@@ -186,6 +199,11 @@ def _insert_reply(db: sqlite3.Connection, conversation_id: int, last: int, answe
         ),
     ).fetchone()
     return int(row["id"])
+
+
+def _together(spent: Sequence[Spent]) -> Sequence[int | None]:
+    """The four kinds of tokens and the cost."""
+    return [sum(column) for column in zip(*(astuple(one)[2:] for one in spent), strict=True)] or [None] * 5
 
 
 def _transcript(db: sqlite3.Connection, address: Address, shown: Shown) -> tuple[PastMessage, ...]:

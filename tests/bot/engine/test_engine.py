@@ -13,7 +13,7 @@ from bot.errors import (
     RecipientGone,
     StorageFull,
 )
-from bot.llm.base import Cited, ModelRequest, Usage
+from bot.llm.base import Billed, Cited, ModelRequest, Payer, Restarted, Usage
 from tests.bot.engine.desk import QUICK, Desk, opened, shown
 from tests.words import LAN, eventually, message
 
@@ -167,6 +167,32 @@ async def test_what_a_broken_answer_has_cost_is_stored(desk: Desk) -> None:
     desk.model.script = lambda request: ("Một nửa", ModelUnavailable("cut"))
     await desk.ask("hỏi")
     assert await desk.rows("SELECT outcome, input_tokens FROM turns WHERE role = 'assistant'") == [("failed", 7)]
+
+
+async def test_an_answer_that_begins_anew_replaces_what_was_visible_of_the_first(desk: Desk) -> None:
+    gate = asyncio.Event()
+    desk.model.script = lambda request: ("Một nửa câu", gate, Restarted(), "Dạ, được ạ.")
+    await desk.write("hỏi")
+    await shown(desk, "Một nửa câu")
+    gate.set()
+    await desk.answered()
+    assert desk.platform.chat("lan") == ["Dạ, được ạ."]
+    assert await desk.rows("SELECT outcome, text FROM turns WHERE role = 'assistant'") == [("complete", "Dạ, được ạ.")]
+
+
+async def test_who_was_billed_for_what_is_stored_of_every_attempt(desk: Desk) -> None:
+    first, second = Payer("anthropic:a", "key 1"), Payer("openai:b")
+    desk.model.script = lambda request: (
+        *(Billed(Usage(7, 1, cost=70), first), Billed(Usage(7, 3, cost=90), first), Restarted()),
+        *(Billed(Usage(7, 1, cost=70), first), Restarted()),
+        *(Billed(Usage(5, 1, cost=10), second), "Dạ."),
+    )
+    await desk.ask("hỏi")
+    columns = "model, key, input_tokens, output_tokens, cost"
+    assert await desk.rows(f"SELECT {columns} FROM spendings ORDER BY model") == [
+        ("anthropic:a", "key 1", 14, 4, 160),
+        ("openai:b", "", 10, 20, 0),
+    ]
 
 
 async def test_a_model_that_fails_is_told_once_and_replaces_what_was_there(desk: Desk) -> None:

@@ -13,7 +13,7 @@ import pytest
 from bot.engine.limits import EngineLimits
 from bot.errors import ModelUnavailable
 from bot.llm.anthropic.request import build_body
-from bot.llm.base import Cited, ModelRequest, ToolCall
+from bot.llm.base import Cited, ModelRequest, Restarted, ToolCall
 from bot.policies.live import estimated_tokens
 from tests.bot.engine.desk import LIMITS, PROMPTS, Desk, opened, shown
 from tests.words import eventually
@@ -197,6 +197,17 @@ async def test_of_a_thousand_calls_at_once_a_few_are_made_and_all_are_answered(l
 async def test_a_failure_after_a_round_is_told_once_and_replaces_what_was_there(large: Desk) -> None:
     large.model.script = in_turn(["Để mình xem…", search()], [ModelUnavailable("gone")])
     assert await large.ask("bảo hành bao lâu") == large.policies.sentence("model_down", "vi")
+
+
+async def test_a_round_that_begins_anew_keeps_what_was_said_before_it(large: Desk) -> None:
+    large.model.script = in_turn(["Để mình xem…", search()], ["Một nửa", Restarted(), "Dạ."])
+    assert await large.ask("bảo hành bao lâu") == "Để mình xem…\n\nDạ."
+
+
+async def test_calls_of_an_answer_that_began_anew_are_not_made(large: Desk) -> None:
+    large.model.script = in_turn([search(), Restarted(), search(number=2)], ["Dạ."])
+    await large.ask("bảo hành bao lâu")
+    assert [call.id for call in large.model.requests[1].rounds[0].calls] == ["call-2"]
 
 
 async def test_what_all_rounds_have_cost_is_stored(large: Desk) -> None:

@@ -116,7 +116,7 @@ def test_who_said_shows_the_newest_answers_and_counts_the_others(typed: Typed) -
     found = typed.type("who-said", "vi/returns", "--limit", "1").stdout
     assert found.startswith("2 answers relied on ")
     assert found.count("  asked ") == 1
-    assert found.endswith("\n1 older ones: --limit shows more.\n")
+    assert found.endswith("\n1 older one: --limit shows more.\n")
     assert typed.json("who-said", "vi/returns", "--limit", "1")["count"] == 2
 
 

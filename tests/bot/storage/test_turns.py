@@ -5,7 +5,7 @@ import pytest
 from bot.chat import Address, Source
 from bot.storage.database import Database
 from bot.storage.messages import Conversation, Messages, StoredMessage
-from bot.storage.turns import Answer, PastTurn, Timings, Turns
+from bot.storage.turns import Answer, PastTurn, Spent, Timings, Turns
 from tests.words import LAN, NOON, message
 
 SOURCE = Source("vi/returns#han", "Đổi trả", "Thời hạn", "Trong 7 ngày.", "https://shop.example/doi-tra")
@@ -49,10 +49,7 @@ async def test_everything_known_of_an_answer_is_stored(messages: Messages, turns
         "Được",
         model="claude-haiku-5-5",
         stop_reason="end",
-        input_tokens=1,
-        output_tokens=2,
-        cache_read_tokens=3,
-        cache_write_tokens=4,
+        spent=(Spent("anthropic:claude-haiku-5-5", "key 1", 1, 2, 3, 4, 1_250), Spent("openai:gpt", "", 1, 1, 0, 0, 0)),
         policy_version="abc",
         sources=(SOURCE,),
         timings=Timings(5, 6, 7, 8),
@@ -61,7 +58,12 @@ async def test_everything_known_of_an_answer_is_stored(messages: Messages, turns
     row = await database.read(lambda db: db.execute("SELECT * FROM turns WHERE role = 'assistant'").fetchone())
     assert row["model"] == "claude-haiku-5-5"
     tokens = (row["input_tokens"], row["output_tokens"], row["cache_read_tokens"], row["cache_write_tokens"])
-    assert tokens == (1, 2, 3, 4)
+    assert (*tokens, row["cost"]) == (2, 3, 3, 4, 1_250)
+    spendings = await database.read(lambda db: db.execute("SELECT * FROM spendings").fetchall())
+    assert [tuple(spending) for spending in spendings] == [
+        (row["id"], "anthropic:claude-haiku-5-5", "key 1", 1, 2, 3, 4, 1_250),
+        (row["id"], "openai:gpt", "", 1, 1, 0, 0, 0),
+    ]
     assert row["policy_version"] == "abc"
     assert (row["request_ms"], row["first_delta_ms"], row["first_visible_ms"], row["finished_ms"]) == (5, 6, 7, 8)
 
