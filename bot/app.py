@@ -293,7 +293,7 @@ def platforms_of(shop: Shop, readiness: Readiness) -> list[ChatPlatform]:
         platforms.append(telegram)
     if settings.discord_bot_token:
         platforms.append(
-            DiscordPlatform(
+            discord := DiscordPlatform(
                 token=settings.discord_bot_token.get_secret_value(),
                 staff_role_id=settings.discord_staff_role_id,
                 api_url=settings.discord_api_url,
@@ -304,6 +304,7 @@ def platforms_of(shop: Shop, readiness: Readiness) -> list[ChatPlatform]:
                 bookmarks=shop.bookmarks("discord"),
             )
         )
+        shop.policies.follow(lambda live: discord.show_commands(command_descriptions(live, _STAFF_COMMANDS)))
     webhook = telegram.webhook_route() if telegram else None
     if address := settings.web_address:
         host, port = address
@@ -333,7 +334,7 @@ def telegram_of(shop: Shop) -> TelegramPlatform | None:
     if settings.telegram_bot_token is None:
         return None
     url = settings.telegram_webhook_url
-    return TelegramPlatform(
+    telegram = TelegramPlatform(
         token=settings.telegram_bot_token.get_secret_value(),
         api_url=settings.telegram_api_url,
         proxy_url=_secret(settings.telegram_proxy_url),
@@ -343,6 +344,8 @@ def telegram_of(shop: Shop) -> TelegramPlatform | None:
         may_link=shop.policies.may_link,
         webhook=Webhook(url, _secret(settings.telegram_webhook_secret)) if url else None,
     )
+    shop.policies.follow(lambda live: telegram.show_commands(command_descriptions(live, _CUSTOMER_COMMANDS)))
+    return telegram
 
 
 def command_descriptions(policies: Policies, commands: Mapping[str, str]) -> dict[str, dict[str, str]]:

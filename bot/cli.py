@@ -31,6 +31,7 @@ from bot.logs import secrets_of, set_up_logging
 from bot.model_commands import model_commands
 from bot.policies.live import Policies
 from bot.policy_commands.asked import add_asked
+from bot.policy_commands.options import AsJson, EnvFile
 from bot.policy_commands.search import add_search
 from bot.policy_commands.tried import add_tests
 from bot.policy_commands.words import policy_commands
@@ -51,8 +52,6 @@ _MARKS: dict[State, tuple[str, str, str]] = {
     "failed": ("✗", "failed", "bold red"),
 }
 Announce = Callable[[str], None]
-AsJson = Annotated[bool, typer.Option("--json", help="Print what was found or done as JSON.")]
-EnvFile = Annotated[Path | None, typer.Option("--env-file", help="Read the settings from this file instead of .env.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +99,15 @@ def command(program: Program) -> typer.Typer:
         if context.invoked_subcommand is None:
             _leave(lambda: _run(program, env_file), interrupted=GOOD)
 
+    _add_serving(app, program)
+    _add_looking(app, program)
+    _add_backups(app, program)
+    app.add_typer(_policies(program), name="policies")
+    app.add_typer(model_commands(leave=_leave, settings=_quiet_settings), name="model")
+    return app
+
+
+def _add_serving(app: typer.Typer, program: Program) -> None:
     @app.command()
     def run(context: typer.Context, env_file: EnvFile = None) -> None:
         """Serve Telegram, Discord and the web page until Ctrl-C (also with no command)."""
@@ -110,6 +118,8 @@ def command(program: Program) -> typer.Typer:
         """Talk to the bot in this terminal, as a customer."""
         _leave(lambda: _chat(program, env_file or context.obj), interrupted=GOOD)
 
+
+def _add_looking(app: typer.Typer, program: Program) -> None:
     @app.command()
     def check(
         context: typer.Context,
@@ -124,18 +134,6 @@ def command(program: Program) -> typer.Typer:
         """Ask for each token, try it at once, and write .env."""
         _leave(lambda: _init(program, env_file or context.obj))
 
-    _add_stats(app, program)
-    _add_backups(app, program)
-    policies = policy_commands(leave=_leave, settings=_quiet_settings)
-    add_search(policies, leave=_leave, settings=_quiet_settings)
-    add_tests(policies, leave=_leave, settings=_quiet_settings, model=program.model)
-    add_asked(policies, leave=_leave, settings=_quiet_settings)
-    app.add_typer(policies, name="policies")
-    app.add_typer(model_commands(leave=_leave, settings=_quiet_settings), name="model")
-    return app
-
-
-def _add_stats(app: typer.Typer, program: Program) -> None:
     @app.command()
     def stats(
         context: typer.Context,
@@ -178,6 +176,14 @@ def _add_backups(app: typer.Typer, program: Program) -> None:
             _leave(lambda: _backups(program, env_file or context.obj, as_json=as_json))
         else:
             _leave(lambda: _restore(program, env_file or context.obj, file, as_json=as_json))
+
+
+def _policies(program: Program) -> typer.Typer:
+    policies = policy_commands(leave=_leave, settings=_quiet_settings)
+    add_search(policies, leave=_leave, settings=_quiet_settings)
+    add_tests(policies, leave=_leave, settings=_quiet_settings, model=program.model)
+    add_asked(policies, leave=_leave, settings=_quiet_settings)
+    return policies
 
 
 def _run(program: Program, env_file: Path | None) -> int:

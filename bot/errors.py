@@ -51,11 +51,11 @@ class Problem:
 
 
 class PromptsError(ShopdeskError):
-    """The prompts folder does not check; `problems` holds all that was found."""
+    """The prompts folder does not check; `problems` holds all that was found, `words` may say it more shortly."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], words: str = "") -> None:
         self.problems = tuple(problems)
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        super().__init__(words or "\n".join(str(problem) for problem in self.problems))
 
 
 class StorageError(ShopdeskError):

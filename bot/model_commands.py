@@ -20,7 +20,7 @@ from bot.errors import ControlError, StorageError, StorageInUse
 from bot.model_switch import NAME, WHILE_OFF, ModelSwitch, words_of
 from bot.notices import Notice
 from bot.policy_commands.change import operator
-from bot.policy_commands.words import AsJson, EnvFile, Leave
+from bot.policy_commands.options import AsJson, EnvFile, Leave
 from bot.settings import Settings
 from bot.storage.database import Database
 from bot.storage.lock import locked

@@ -10,7 +10,7 @@ import yarl
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
-from adapters.discord.commands import Descriptions, build_tree
+from adapters.discord.commands import Descriptions, add_commands, build_tree
 from adapters.discord.failures import CALL_ERRORS
 from bot.chat import Command
 from bot.errors import Unavailable
@@ -89,7 +89,17 @@ class DeskClient(discord.Client):
         self.tree = build_tree(self, descriptions, listener.take)
 
     async def setup_hook(self) -> None:
-        """Register the commands; without them the bot still answers to its name."""
+        await self._register_commands()
+
+    async def show_commands(self, descriptions: Mapping[str, Mapping[str, str]]) -> None:
+        """Describe the commands in other words. Discord counts new commands a day, and none of these is new."""
+        if descriptions != self._descriptions:
+            self._descriptions = descriptions
+            add_commands(self.tree, descriptions, self._listener.take)
+            await self._register_commands()
+
+    async def _register_commands(self) -> None:
+        """Without them the bot still answers to its name."""
         await self.tree.set_translator(Descriptions(self._descriptions))
         try:
             async with asyncio.timeout(_SYNC_TIMEOUT):

@@ -22,16 +22,22 @@ def language_of(locale: discord.Locale) -> str:
 def build_tree(
     client: discord.Client, descriptions: Mapping[str, Mapping[str, str]], handle: Handle
 ) -> app_commands.CommandTree:
-    """The commands for servers and direct messages.
-
-    Everybody whose language has no `descriptions` sees English ones, or the first.
-    """
+    """The commands for servers and direct messages, as `add_commands` describes them."""
     tree = app_commands.CommandTree(
         client,
         allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=False),
         allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
     )
+    add_commands(tree, descriptions, handle)
+    return tree
 
+
+def add_commands(tree: app_commands.CommandTree, descriptions: Mapping[str, Mapping[str, str]], handle: Handle) -> None:
+    """Put the commands into the tree, in the place of those that are in it.
+
+    Everybody whose language has no `descriptions` sees English ones, or the first.
+    """
+    tree.clear_commands(guild=None)
     everybody = descriptions.get("en") or next(iter(descriptions.values()))
 
     def words(key: str) -> locale_str:
@@ -53,8 +59,6 @@ def build_tree(
     @tree.command(name="help", description=words("help"))
     async def help_(interaction: discord.Interaction) -> None:
         await handle(interaction, "help", "")
-
-    return tree
 
 
 class Descriptions(app_commands.Translator):

@@ -134,9 +134,8 @@ class Engine:
             self._early_stops[conversation_id] = inbox_id
             return
         language = self._language(message.text, message.language, conversation.language)
-        await self._tell(
-            message, self._policies().sentence("nothing_to_stop", language), key=f"stop-{message.message_id}"
-        )
+        sentence = self._policies().sentence("nothing_to_stop", language)
+        await self._tell(message, sentence, f"stop-{message.message_id}")
 
     async def delay(self, message: InboundMessage) -> None:
         """Tell a customer that nothing can be stored at the moment, if the message will come again by itself."""
