@@ -142,6 +142,7 @@ async def shop(
 
 def impatient(folder: Path) -> Path:
     """A `shopdesk.toml` with which a model that fails is not tried again for long."""
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "shopdesk.toml"
     path.write_text("[model]\nfirst_text = 1\n", encoding="utf-8")
     return path
