@@ -1,4 +1,5 @@
-"""Makes the models that settings and `shopdesk.toml` name: a door for each key, and the keys of a name as one model."""
+"""Makes the models that settings and `shopdesk.toml` name: a door for each key, the keys of a name as one model, under
+watch and behind a breaker."""
 
 import difflib
 import ssl
@@ -76,6 +77,8 @@ class Models:
         self._asked = name_of(settings, config)
         self.pools: dict[str, KeyPool] = {}
         """Name of a model → its keys, for those that were made."""
+        self.breakers: dict[str, Breaker] = {}
+        """Likewise: whether it is asked at all."""
 
     def rungs(self) -> tuple[ChatModel, ...]:
         """The models that answer, in the order in which they are asked. Raises `SettingsError`."""
@@ -103,9 +106,13 @@ class Models:
         doors = self._doors(configured, model)
         pool = KeyPool([*zip(keys, doors, strict=True)], notify=self._notify, clock=self._clock)
         self.pools[name] = pool
+        answering = self._config.model
+        watched = Watched(pool, first_event=answering.first_event, silence=answering.silence)
+        breaker = self.breakers[name] = Breaker(watched, notify=self._notify, clock=self._clock)
         if (streams := configured.settings.streams) is None:
-            return pool
-        return GatedModel(pool, self.gates.setdefault(provider, Gate(streams)))
+            return breaker
+        # Outside of the watch: who waits for his turn is not silent.
+        return GatedModel(breaker, self.gates.setdefault(provider, Gate(streams)))
 
     def _keys_of(self, configured: Configured) -> list[Key]:
         limits = Limits(**configured.settings.limits.model_dump())
@@ -151,21 +158,13 @@ def model_of(settings: Settings, policies: LivePolicies | Policies) -> ChatModel
 
 
 def ladder_of(settings: Settings, policies: LivePolicies | Policies, notify: Notify = log_notice) -> ChatModel:
-    """The models that answer, each under watch and behind a breaker, and the policies word for word behind them.
-    Raises `SettingsError`."""
+    """The models that answer, in order, and the policies word for word behind them. Raises `SettingsError`."""
     config = config_of(settings)
     models = Models(settings, config, sentence=policies.sentence, notify=notify)
     if name_of(settings, config) == OFFLINE:
         return models.named(OFFLINE)
     answering = config.model
-    rungs = [
-        Breaker(
-            Watched(model, first_event=answering.first_event, silence=answering.silence),
-            notify=notify,
-        )
-        for model in models.rungs()
-        if model.name != OFFLINE
-    ]
+    rungs = [model for model in models.rungs() if model.name != OFFLINE]
     last = OfflineModel(sentence=policies.sentence, stands_in=True)
     return Ladder(rungs, last=last, first_text=answering.first_text, turn=answering.turn)
 
