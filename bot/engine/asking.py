@@ -9,6 +9,7 @@ from functools import partial
 
 from bot.chat import Source
 from bot.engine.budget import Budget
+from bot.engine.gaps import is_small_talk
 from bot.engine.limits import EngineLimits
 from bot.engine.pictures import Pictures
 from bot.engine.request import context_of, history_within, nothing_found, query_of
@@ -180,6 +181,7 @@ class Asking:
             language=turn.language,
             max_tokens=limits.answer_tokens,
             tools=self._toolbox(turn).specs,
+            asks=not is_small_talk(turn.policies, turn.asked, turn.language),
             conversation=str(turn.conversation.id),
         )
         return replace(request, context=self._context(turn, request))

@@ -121,6 +121,8 @@ class ModelRequest:
     """False: the tools are named as before, but the model has called them often enough."""
     rounds: tuple[ToolRound, ...] = ()
     """What happened since the last message: the answer goes on behind it."""
+    asks: bool = True
+    """False: thanks, a greeting and the like, for a model that cannot tell by itself."""
     conversation: str = ""
     """The same for all requests of a conversation, and of no other: who must stay with one key, one endpoint or
     one canary goes by it. It tells nobody who the customer is."""

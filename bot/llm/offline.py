@@ -16,8 +16,8 @@ CLOSE = 0.7
 """The second section is shown, too, when it holds at least this share of the question's words that the first holds."""
 
 Sentence = Callable[[str, str], str]
-"""The sentence of a key in a language. The keys here are `offline_notice` and `offline_nothing`, or `fallback_notice`
-and `fallback_nothing`."""
+"""The sentence of a key in a language. The keys here are `small_talk`, `offline_notice` and `offline_nothing`, or
+`fallback_notice` and `fallback_nothing`."""
 
 
 class OfflineModel:
@@ -45,10 +45,11 @@ class OfflineModel:
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         """The answer, as `ChatModel.stream` promises it."""
         yield Billed(Usage(), Payer(self.name))
-        sections = await chosen(request)
+        sections = await chosen(request) if request.asks else []
         parts: list[tuple[str, str | None]] = [(_quoted(section), section.section_id) for section in sections]
         role = "fallback" if self._stands_in else "offline"
-        said = self._sentence(f"{role}_notice" if sections else f"{role}_nothing", request.language)
+        key = "small_talk" if not request.asks else f"{role}_notice" if sections else f"{role}_nothing"
+        said = self._sentence(key, request.language)
         if self._stands_in and sections:
             parts.insert(0, (f"{said}\n\n", None))
         else:

@@ -35,6 +35,7 @@ SENTENCES: Mapping[str, tuple[str, ...]] = {
     "over_budget_staff": (),
     "offline_notice": (),
     "offline_nothing": (),
+    "small_talk": (),
     "fallback_notice": (),
     "fallback_nothing": (),
     "empty": (),

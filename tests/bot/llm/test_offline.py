@@ -62,6 +62,12 @@ async def test_nothing_found_says_so_and_cites_nothing() -> None:
     assert isinstance(events[-1], Finished)
 
 
+async def test_thanks_and_greetings_are_answered_in_kind_and_quote_nothing() -> None:
+    events = await answer(dataclasses.replace(asking("cảm ơn shop", RETURNS), asks=False))
+    assert text_of(events) == "[small_talk vi]"
+    assert not [event for event in events if isinstance(event, Cited)]
+
+
 async def test_it_grows_in_small_pieces_over_the_given_time() -> None:
     sleeps: list[float] = []
     long = dataclasses.replace(RETURNS, text="Bạn có thể đổi trả trong bảy ngày. " * 30)
