@@ -24,11 +24,12 @@ from bot.engine.engine import Engine
 from bot.engine.limits import EngineLimits, Lateness
 from bot.errors import AccountRejected, PlatformError, SettingsError
 from bot.failpoints import FailingDatabase, FailingModel, FailingPlatform, Failpoint, failpoint_of
+from bot.guard import Guard, guard_of
 from bot.inbox import Inbox
-from bot.llm.anthropic.model import AnthropicModel
 from bot.llm.base import ChatModel
-from bot.llm.offline import OfflineModel
 from bot.menus import customer_commands, described, staff_commands
+from bot.model_commands import commands_of as model_commands_of
+from bot.models import config_of, ladder_of
 from bot.outbox import RecordedPlatform
 from bot.policies.life import LivePolicies
 from bot.policies.live import Policies
@@ -48,11 +49,13 @@ from bot.storage.outbox import Outbox
 from bot.storage.policies import PolicyVersions
 from bot.storage.shelf import StoredShelf
 from bot.storage.turns import Turns
+from bot.storage.wal import was_left_open
 
 log = logging.getLogger(__name__)
 
 Announce = Callable[[str], None]
 
+_BEHIND = 30.0
 GRACE = 8.0
 """Seconds that running answers have to end when the program is told to."""
 _FIRST_PAUSE = 1.0
@@ -78,6 +81,11 @@ class Shop:
     """Where the door of this name keeps files that it hands out itself."""
     policies: LivePolicies
     model: ChatModel
+    was_killed: bool
+    """The program that served this shop before."""
+    silence: float
+    """So long, in seconds, the model may bring nothing at all."""
+    guard: Guard
     failpoint: Failpoint | None = None
 
 
@@ -107,7 +115,7 @@ async def run(
             if shop.failpoint:
                 platform = FailingPlatform(platform, shop.failpoint.reached)
             recorded = RecordedPlatform(platform, shop.outbox)
-            doors[platform.name] = Door(recorded, SendScheduler(recorded))
+            doors[platform.name] = Door(recorded, SendScheduler(recorded, in_doubt=shop.was_killed))
         if not doors:
             raise SettingsError(
                 "Every door is off: set TELEGRAM_BOT_TOKEN, DISCORD_BOT_TOKEN or SHOPDESK_WEB in .env, for example "
@@ -136,7 +144,8 @@ def beside_of(shop: Shop) -> list[Callable[[], Coroutine[None, None, None]]]:
     """What keeps the policies up to date while the shop is open: the folder, and the commands of other terminals."""
     policies, settings = shop.policies, shop.settings
     watch = FolderWatch(policies.folder, policies.consider)
-    return [watch.run, Control(settings.shopdesk_data, commands_of(policies)).run]
+    control = Control(settings.shopdesk_data, {**commands_of(policies), **model_commands_of(shop.guard.switch)})
+    return [watch.run, control.run]
 
 
 async def serve(
@@ -163,8 +172,12 @@ async def serve(
         limits=EngineLimits(
             section_tokens=shop.settings.shopdesk_section_tokens,
             lateness=Lateness(shop.settings.stale_after, shop.settings.shopdesk_stale),
+            # The models have watches of their own: this one is for whoever has none.
+            silence=shop.silence,
         ),
         growing_mark=shop.settings.shopdesk_growing_mark,
+        prices=shop.guard.prices,
+        budget=shop.guard.budget,
     )
     inbox = Inbox(shop.messages, engine, platforms=doors.keys(), burst_wait=shop.settings.shopdesk_burst_wait)
     create = asyncio.create_task
@@ -235,20 +248,19 @@ async def opened(settings: Settings) -> AsyncIterator[Shop]:
 
 @asynccontextmanager
 async def _opened(settings: Settings, failpoint: Failpoint | None) -> AsyncIterator[Shop]:
+    was_killed = was_left_open(settings.database)
     database = await Database.open(settings.database)
     if failpoint:
         database = FailingDatabase(database, failpoint.reached)
     try:
         policies = policies_of(settings, PolicyVersions(database))
         await policies.open()
-        model = model_of(settings, policies)
-        if failpoint:
-            model = FailingModel(model, failpoint.reached)
+        guard = await guard_of(settings, ladder_of(settings, policies), policies.sentence, database)
+        model = FailingModel(guard.model, failpoint.reached) if failpoint else guard.model
         try:
-            timezone = ZoneInfo(settings.shopdesk_timezone)
             yield Shop(
                 settings=settings,
-                timezone=timezone,
+                timezone=ZoneInfo(settings.shopdesk_timezone),
                 messages=Messages(database),
                 turns=Turns(database),
                 outbox=Outbox(database),
@@ -256,26 +268,15 @@ async def _opened(settings: Settings, failpoint: Failpoint | None) -> AsyncItera
                 shelf=partial(StoredShelf, database),
                 policies=policies,
                 model=model,
+                was_killed=was_killed,
+                silence=config_of(settings).model.turn + _BEHIND,
+                guard=guard,
                 failpoint=failpoint,
             )
         finally:
             await model.close()
     finally:
         await database.close()
-
-
-def model_of(settings: Settings, policies: LivePolicies | Policies) -> ChatModel:
-    """The model that the settings name. Raises `SettingsError` when its key is missing."""
-    provider, _, name = settings.model.partition(":")
-    if provider == "offline":
-        return OfflineModel(sentence=policies.sentence)
-    if not settings.anthropic_api_key:
-        raise SettingsError(f"SHOPDESK_MODEL is {settings.model}, but ANTHROPIC_API_KEY is empty: set it in .env.")
-    return AnthropicModel(
-        model=name,
-        api_keys=tuple(key.get_secret_value() for key in settings.anthropic_api_key),
-        base_url=settings.anthropic_base_url,
-    )
 
 
 Readiness = Callable[[], Mapping[str, str]]
@@ -289,7 +290,7 @@ def platforms_of(shop: Shop, readiness: Readiness) -> list[ChatPlatform]:
         platforms.append(telegram)
     if settings.discord_bot_token:
         platforms.append(
-            DiscordPlatform(
+            discord := DiscordPlatform(
                 token=settings.discord_bot_token.get_secret_value(),
                 staff_role_id=settings.discord_staff_role_id,
                 api_url=settings.discord_api_url,
@@ -303,6 +304,7 @@ def platforms_of(shop: Shop, readiness: Readiness) -> list[ChatPlatform]:
                 desk_journal=shop.bookmarks("discord-desk"),
             )
         )
+        shop.policies.follow(lambda live: discord.show_commands(described(live, staff_commands())))
     webhook = telegram.webhook_route() if telegram else None
     if address := settings.web_address:
         host, port = address
@@ -333,7 +335,7 @@ def telegram_of(shop: Shop) -> TelegramPlatform | None:
     if settings.telegram_bot_token is None:
         return None
     url = settings.telegram_webhook_url
-    return TelegramPlatform(
+    telegram = TelegramPlatform(
         token=settings.telegram_bot_token.get_secret_value(),
         api_url=settings.telegram_api_url,
         proxy_url=_secret(settings.telegram_proxy_url),
@@ -344,12 +346,15 @@ def telegram_of(shop: Shop) -> TelegramPlatform | None:
         person_button=lambda: shop.policies.sentence("person_button"),
         webhook=Webhook(url, _secret(settings.telegram_webhook_secret)) if url else None,
     )
+    shop.policies.follow(lambda live: telegram.show_commands(described(live, customer_commands(settings))))
+    return telegram
 
 
 def what_is_off(shop: Shop) -> list[str]:
     """A line for each part that is off, with the setting that turns it on, and one for the model."""
     settings = shop.settings
-    lines = [_line("model", "on" if shop.model.name != "offline" else "off", _model_words(shop.model))]
+    lines = [_line("model", "on" if shop.model.name != "offline" else "off", shop.guard.words())]
+    lines += [_line("budgets", "note", words) for words in shop.guard.notes()]
     lines.append(_line("policies", "on", _policy_words(shop.policies.current())))
     if settings.telegram_bot_token is None:
         lines.append(_line("telegram", "off", "TELEGRAM_BOT_TOKEN is empty"))
@@ -370,12 +375,6 @@ def _policy_words(policies: Policies) -> str:
 
 def _warning_words(count: int) -> str:
     return f"{count} warning{'' if count == 1 else 's'}: `shopdesk policies check` lists what to look at"
-
-
-def _model_words(model: ChatModel) -> str:
-    if model.name == "offline":
-        return "no key: policies are quoted word for word. ANTHROPIC_API_KEY turns Claude on"
-    return model.name
 
 
 def _line(name: str, state: str, words: str) -> str:

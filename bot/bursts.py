@@ -55,6 +55,12 @@ def is_beginning(text: str) -> bool:
     return len(words) <= _MOST_GREETING_WORDS and folded <= _GREETING
 
 
+def has_asking_word(text: str) -> bool:
+    """Whether a word or a sign in it makes a question, as short as it may be: `bao lâu`, `giá?`."""
+    words = {fold(_AROUND.sub("", token)) for token in text.casefold().split()}
+    return not _MEANT.isdisjoint(text) or not words.isdisjoint(_ASKING)
+
+
 def begins_only(messages: Sequence[StoredMessage]) -> bool:
     """Whether all of these messages together are no more than a beginning."""
     return all(_is_beginning(stored.message) and not stored.is_correction for stored in messages)

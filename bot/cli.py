@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import Annotated, Any
 
 import typer
@@ -21,12 +22,16 @@ from rich.table import Table
 from rich.text import Text
 
 from bot.checks import CheckResult, State
+from bot.config import Config
+from bot.costs import By
 from bot.errors import SettingsError, ShopdeskError
 from bot.init import Connections, Init, Terminal
 from bot.llm.base import ChatModel
 from bot.logs import secrets_of, set_up_logging
+from bot.model_commands import model_commands
 from bot.policies.live import Policies
 from bot.policy_commands.asked import add_asked
+from bot.policy_commands.options import AsJson, EnvFile
 from bot.policy_commands.search import add_search
 from bot.policy_commands.tried import add_tests
 from bot.policy_commands.words import policy_commands
@@ -47,8 +52,6 @@ _MARKS: dict[State, tuple[str, str, str]] = {
     "failed": ("✗", "failed", "bold red"),
 }
 Announce = Callable[[str], None]
-AsJson = Annotated[bool, typer.Option("--json", help="Print what was found or done as JSON.")]
-EnvFile = Annotated[Path | None, typer.Option("--env-file", help="Read the settings from this file instead of .env.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +65,7 @@ class Program:
     backup: Callable[[Settings, Path], Saved]
     restore: Callable[[Settings, Path], Restored]
     backups: Callable[[Settings], tuple[Listed, ...]]
-    stats: Callable[[Settings, datetime | None], Stats]
+    stats: Callable[[Settings, datetime | None], tuple[Stats, Config]]
     connections: Connections
 
 
@@ -96,6 +99,15 @@ def command(program: Program) -> typer.Typer:
         if context.invoked_subcommand is None:
             _leave(lambda: _run(program, env_file), interrupted=GOOD)
 
+    _add_serving(app, program)
+    _add_looking(app, program)
+    _add_backups(app, program)
+    app.add_typer(_policies(program), name="policies")
+    app.add_typer(model_commands(leave=_leave, settings=_quiet_settings), name="model")
+    return app
+
+
+def _add_serving(app: typer.Typer, program: Program) -> None:
     @app.command()
     def run(context: typer.Context, env_file: EnvFile = None) -> None:
         """Serve Telegram, Discord and the web page until Ctrl-C (also with no command)."""
@@ -106,6 +118,8 @@ def command(program: Program) -> typer.Typer:
         """Talk to the bot in this terminal, as a customer."""
         _leave(lambda: _chat(program, env_file or context.obj), interrupted=GOOD)
 
+
+def _add_looking(app: typer.Typer, program: Program) -> None:
     @app.command()
     def check(
         context: typer.Context,
@@ -120,30 +134,20 @@ def command(program: Program) -> typer.Typer:
         """Ask for each token, try it at once, and write .env."""
         _leave(lambda: _init(program, env_file or context.obj))
 
-    _add_stats(app, program)
-    _add_backups(app, program)
-    policies = policy_commands(leave=_leave, settings=_quiet_settings)
-    add_search(policies, leave=_leave, settings=_quiet_settings)
-    add_tests(policies, leave=_leave, settings=_quiet_settings, model=program.model)
-    add_asked(policies, leave=_leave, settings=_quiet_settings)
-    app.add_typer(policies, name="policies")
-    return app
-
-
-def _add_stats(app: typer.Typer, program: Program) -> None:
     @app.command()
     def stats(
         context: typer.Context,
         since: Annotated[str, typer.Option("--since", help="How far back: 90m, 24h, 7d, or all.")] = "24h",
+        by: Annotated[By, typer.Option("--by", help="What the costs are added up by.")] = "model",
         as_json: AsJson = False,
         env_file: EnvFile = None,
     ) -> None:
-        """Count messages, answers and waiting times, also while the shop is served."""
+        """Count messages, answers, waiting times and costs, also while the shop is served."""
         try:
             start = since_of(since, datetime.now(UTC))
         except ValueError as exc:
             raise typer.BadParameter(f"--since {exc}") from None
-        _leave(lambda: _stats(program, env_file or context.obj, since, start, as_json=as_json))
+        _leave(lambda: _stats(program, env_file or context.obj, since, start, by=by, as_json=as_json))
 
 
 def _add_backups(app: typer.Typer, program: Program) -> None:
@@ -172,6 +176,14 @@ def _add_backups(app: typer.Typer, program: Program) -> None:
             _leave(lambda: _backups(program, env_file or context.obj, as_json=as_json))
         else:
             _leave(lambda: _restore(program, env_file or context.obj, file, as_json=as_json))
+
+
+def _policies(program: Program) -> typer.Typer:
+    policies = policy_commands(leave=_leave, settings=_quiet_settings)
+    add_search(policies, leave=_leave, settings=_quiet_settings)
+    add_tests(policies, leave=_leave, settings=_quiet_settings, model=program.model)
+    add_asked(policies, leave=_leave, settings=_quiet_settings)
+    return policies
 
 
 def _run(program: Program, env_file: Path | None) -> int:
@@ -239,12 +251,13 @@ def _backups(program: Program, env_file: Path | None, *, as_json: bool) -> int:
     return FOUND_WRONG if any(one.fault for one in found) else GOOD
 
 
-def _stats(program: Program, env_file: Path | None, span: str, start: datetime | None, *, as_json: bool) -> int:
-    found = program.stats(_quiet_settings(env_file), start)
+def _stats(program: Program, env_file: Path | None, span: str, start: datetime | None, *, by: By, as_json: bool) -> int:
+    found, config = program.stats(_quiet_settings(env_file), start)
     if as_json:
-        print(json.dumps(values(found), ensure_ascii=False, indent=2))
+        print(json.dumps(values(found, config=config), ensure_ascii=False, indent=2))
     else:
-        print("\n".join(_plain(line) for line in page(found, span)))
+        width = get_terminal_size().columns
+        print("\n".join(_plain(line) for line in page(found, span, config=config, by=by, width=width)))
     return GOOD
 
 

@@ -9,7 +9,8 @@ from adapters.telegram.check import check_telegram
 from adapters.web.check import check_web
 from bot.checks import CheckResult
 from bot.errors import PromptsError, ShopdeskError, StorageError, StorageInUse
-from bot.llm.anthropic.check import check_anthropic
+from bot.model_check import check_models
+from bot.model_commands import check_switch
 from bot.policies.check import read_prompts
 from bot.policies.standing import Standing
 from bot.policies.version import version_of
@@ -22,14 +23,14 @@ from bot.storage.lock import locked
 
 async def check(settings: Settings) -> tuple[CheckResult, ...]:
     """Try everything that is configured, all at once; nothing is sent to a customer and nothing is changed."""
-    own, *others = await asyncio.gather(
+    own, models, *others = await asyncio.gather(
         _check_own(settings),
-        _check_model(settings),
+        check_models(settings),
         _check_telegram(settings),
         _check_discord(settings),
         _check_web(settings),
     )
-    return (*own, *others)
+    return (*own, *await check_switch(settings), *models, *others)
 
 
 async def _check_own(settings: Settings) -> tuple[CheckResult, CheckResult]:
@@ -82,24 +83,6 @@ async def _standing(settings: Settings) -> Standing | None:
             return await standing_of(settings, versions) if versions else None
     except StorageError:  # the row of the storage says it, or the program that runs is an older one
         return None
-
-
-async def _check_model(settings: Settings) -> CheckResult:
-    provider, _, name = settings.model.partition(":")
-    if provider == "offline":
-        return CheckResult(
-            "model",
-            "off",
-            "no model is configured: answers are sections of the policies, word for word",
-            "Set ANTHROPIC_API_KEY for answers by Claude.",
-        )
-    if not settings.anthropic_api_key:
-        return CheckResult("model", "failed", f"{settings.model} has no key", "Set ANTHROPIC_API_KEY in .env.")
-    return await check_anthropic(
-        model=name,
-        api_keys=[key.get_secret_value() for key in settings.anthropic_api_key],
-        base_url=settings.anthropic_base_url,
-    )
 
 
 async def _check_telegram(settings: Settings) -> CheckResult:

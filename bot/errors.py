@@ -6,6 +6,7 @@
     ├── StorageError            the database cannot be used: one sentence
     │   ├── StorageFull         no room on the disk: try again when there is
     │   └── StorageInUse        another program serves the database: ask that one, or end it
+    ├── OverBudget              what may be spent in a day is spent: no model is asked
     ├── ControlError            the program that runs was not reached, or did not do what it was asked
     ├── PlatformError
     │   ├── RateLimited         wait `retry_after` seconds, then call again
@@ -50,11 +51,11 @@ class Problem:
 
 
 class PromptsError(ShopdeskError):
-    """The prompts folder does not check; `problems` holds all that was found."""
+    """The prompts folder does not check; `problems` holds all that was found, `words` may say it more shortly."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], words: str = "") -> None:
         self.problems = tuple(problems)
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        super().__init__(words or "\n".join(str(problem) for problem in self.problems))
 
 
 class StorageError(ShopdeskError):
@@ -67,6 +68,10 @@ class StorageFull(StorageError):
 
 class StorageInUse(StorageError):
     """Another program serves the database."""
+
+
+class OverBudget(ShopdeskError):
+    """What may be spent in a day is spent."""
 
 
 class ControlError(ShopdeskError):

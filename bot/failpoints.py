@@ -42,6 +42,7 @@ WRITES = (
     "PolicyVersions.activate",
     "PolicyVersions.consider",
     "StoredBookmarks.keep",
+    "Switches.turn",
     "Turns.cover",
     "Turns.store",
 )

@@ -44,6 +44,11 @@ class TurnHandler(Protocol):
         """`answer` failed several times: tell the customer, and mark the messages as done."""
         ...
 
+    async def break_off(self, conversation: Conversation, message: StoredMessage) -> None:
+        """Nobody waits for the answer to `message` any more, of which something was sent before a crash: it is not to
+        stay half."""
+        ...
+
     async def stop(self, conversation_id: int, message: InboundMessage, *, inbox_id: int) -> None:
         """End the running answer of this conversation, at the wish of `message`: a `stop` or a `new`."""
         ...
@@ -145,8 +150,6 @@ class Inbox:
             await self._backlog.give_back()
 
     def _take_up(self, conversation_id: int) -> bool:
-        if conversation_id in self._workers:
-            return False
         self._wake(conversation_id)
         return conversation_id in self._workers
 
@@ -200,6 +203,8 @@ class Inbox:
         """Hand on the next turn; False when nothing waits. `failures` is how often it was tried in vain."""
         conversation, waiting = await self._messages.waiting(conversation_id)
         if conversation.mode == "bot" and (outdated := before_start_afresh(waiting)):
+            for begun in (stored for stored in outdated if stored.sent and failures < _TRIES):
+                await self._handler.break_off(conversation, begun)
             await self._messages.close(outdated, at=self._now())
             self._forget(outdated)
             return True

@@ -159,7 +159,9 @@ class Init:
 
     def _anthropic(self) -> None:
         self._head(
-            "Claude", "On platform.claude.com, API keys. Without a key the bot quotes your policies word for word."
+            "Claude",
+            "On platform.claude.com, API keys. Without a key the bot quotes your policies word for word. "
+            "Another provider (OpenAI, a gateway, Ollama): skip this, and see OPENAI_BASE_URL in .env.example.",
         )
         named = self._value("SHOPDESK_MODEL")
         model = named if named.startswith("anthropic:") else DEFAULT_MODEL

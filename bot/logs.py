@@ -8,6 +8,8 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import SecretStr
 
+from bot.config import read_config
+from bot.errors import SettingsError
 from bot.settings import Settings
 
 # Ours speak at the level that was asked for, everybody else from WARNING up. These are named all the
@@ -40,6 +42,8 @@ _LOOKS_LIKE_A_TOKEN = re.compile(
     r"\d{6,12}:[A-Za-z0-9_-]{30,}|[A-Za-z0-9_-]{22,30}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{25,}|sk-[A-Za-z0-9_-]{16,}"
 )
 _SHORTEST_SECRET = 4
+_SHORTEST_SECRET_HEADER = 16
+"""A header may hold a key; shorter ones are words, which logs are full of."""
 
 
 class OneLine(logging.Formatter):
@@ -81,7 +85,7 @@ def set_up_logging(level: str, *, secrets: Iterable[str] = (), stream: TextIO | 
 
 
 def secrets_of(settings: Settings) -> frozenset[str]:
-    """Every secret among the settings, and the password inside an address."""
+    """Every secret among the settings and in what `shopdesk.toml` names, and the password inside an address."""
     found: set[str] = set()
     for name in type(settings).model_fields:
         value = getattr(settings, name)
@@ -90,6 +94,16 @@ def secrets_of(settings: Settings) -> frozenset[str]:
                 found.add(secret.get_secret_value())
             if isinstance(secret, SecretStr | str) and (password := _password(secret)):
                 found.add(password)
+    try:
+        config = read_config(settings.config_file)
+    except SettingsError:  # who needs the file says so
+        return frozenset(found)
+    for provider in config.providers.values():
+        keys = settings.keys_in(provider.keys_env) if provider.keys_env else ()
+        found.update(key.get_secret_value() for key in keys)
+        found.update(value for value in provider.headers.values() if len(value) >= _SHORTEST_SECRET_HEADER)
+        if provider.base_url and (password := _password(provider.base_url)):
+            found.add(password)
     return frozenset(found)
 
 

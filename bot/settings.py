@@ -1,5 +1,6 @@
 """The settings, read once from the environment and `.env`; a wrong one is a sentence, never a traceback."""
 
+import os
 import re
 from collections.abc import Mapping
 from datetime import timedelta
@@ -8,7 +9,8 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from dotenv import dotenv_values
+from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.errors import SettingsError
@@ -16,6 +18,8 @@ from bot.links import is_host
 from bot.spans import span_of
 
 DEFAULT_MODEL = "anthropic:claude-haiku-5-5"
+CONFIG_FILE = Path("shopdesk.toml")
+"""In the working directory, unless SHOPDESK_CONFIG names another."""
 # Up to four signs, none of which makes a list, a link, an address or any other markup of what is before it.
 _MARK = r"[^\s\w!#$%&'()*+,\-/:;<=>?@\[\\\]^`{|}~\"\x00-\x1f\x7f\ud800-\udfff]{0,4}"
 
@@ -65,7 +69,10 @@ class Settings(BaseSettings):
 
     anthropic_api_key: Keys = ()
     anthropic_base_url: str = "https://api.anthropic.com"
+    openai_api_key: Keys = ()
+    openai_base_url: str = "https://api.openai.com/v1"
 
+    shopdesk_config: Path | None = None
     shopdesk_model: str | None = None
     shopdesk_data: Path = Path("data")
     shopdesk_backup_keep: int = Field(default=7, ge=0, le=1000)
@@ -88,6 +95,9 @@ class Settings(BaseSettings):
     failpoint: str | None = None
     """For tests: the step at which the program kills itself, see `bot.failpoints`."""
 
+    _variables: Mapping[str, str] = PrivateAttr(default_factory=dict)
+    """All others, in which `shopdesk.toml` may say that keys are."""
+
     @model_validator(mode="before")
     @classmethod
     def _strip(cls, data: dict[str, Any]) -> dict[str, Any]:
@@ -95,7 +105,9 @@ class Settings(BaseSettings):
         stripped = {name: value.strip() if isinstance(value, str) else value for name, value in data.items()}
         return {name: value for name, value in stripped.items() if value != ""}
 
-    @field_validator("telegram_api_url", "telegram_webhook_url", "discord_api_url", "anthropic_base_url")
+    @field_validator(
+        "telegram_api_url", "telegram_webhook_url", "discord_api_url", "anthropic_base_url", "openai_base_url"
+    )
     @classmethod
     def _is_url(cls, value: str | None) -> str | None:
         return _url(value, "http", "https").rstrip("/") if value else value
@@ -152,8 +164,8 @@ class Settings(BaseSettings):
     @field_validator("shopdesk_model")
     @classmethod
     def _is_model(cls, value: str | None) -> str | None:
-        if value is not None and value != "offline" and not re.match("anthropic:.", value):
-            raise ValueError(f"must be anthropic:MODEL or offline, for example {DEFAULT_MODEL}")
+        if value is not None and value != "offline" and not re.fullmatch(r"[a-z][a-z0-9_-]*:\S+", value):
+            raise ValueError(f"must be PROVIDER:MODEL or offline, for example {DEFAULT_MODEL}")
         return value
 
     @field_validator("shopdesk_web")
@@ -168,6 +180,17 @@ class Settings(BaseSettings):
     def model(self) -> str:
         """The model that answers: the one that was named, else Claude if there is a key, else offline."""
         return self.shopdesk_model or (DEFAULT_MODEL if self.anthropic_api_key else "offline")
+
+    @property
+    def config_file(self) -> Path | None:
+        """The file that holds what does not fit in a variable; None: there is none."""
+        return self.shopdesk_config or (CONFIG_FILE if CONFIG_FILE.is_file() else None)
+
+    def keys_in(self, variable: str) -> tuple[SecretStr, ...]:
+        """The keys in a variable of any name, separated by commas."""
+        if (own := getattr(self, variable.lower(), None)) and isinstance(own, tuple):
+            return own
+        return tuple(SecretStr(key.strip()) for key in self._variables.get(variable, "").split(",") if key.strip())
 
     @property
     def stale_after(self) -> timedelta:
@@ -207,7 +230,10 @@ class Settings(BaseSettings):
 def read_settings(env_file: Path | None = Path(".env"), **overrides: Any) -> Settings:
     """The settings from the environment, then from `env_file`. Raises `SettingsError`: one sentence a line."""
     try:
-        return Settings(_env_file=env_file, **overrides)
+        settings = Settings(_env_file=env_file, **overrides)
+        in_file = dotenv_values(env_file) if env_file is not None and env_file.is_file() else {}
+        settings._variables = {name: value for name, value in in_file.items() if value} | dict(os.environ)
+        return settings
     except ValidationError as exc:
         raise SettingsError("\n".join(_sentence(dict(error)) for error in exc.errors())) from None
     except UnicodeDecodeError:

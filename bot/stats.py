@@ -4,10 +4,15 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
 
+from bot.config import Config
+from bot.costs import By, cost_lines, cost_values, today_lines
+from bot.model_commands import values_of
+from bot.model_switch import words_of
 from bot.spans import span_of
 from bot.storage.stats import Stats, Times
 
 EVER = "all"
+_DEFAULTS = Config()
 _OUTCOMES = {
     "complete": "complete",
     "stopped": "stopped",
@@ -30,10 +35,12 @@ def since_of(text: str, now: datetime) -> datetime | None:
         return None
 
 
-def page(found: Stats, span: str) -> Iterator[str]:
-    """The lines for a person."""
+def page(found: Stats, span: str, *, config: Config = _DEFAULTS, by: By = "model", width: int = 80) -> Iterator[str]:
+    """The lines for a person, in so many columns."""
     when = "ever" if found.since is None else f"the last {span.strip().lower()}"
     yield f"{found.database}, {when}, until {_moment(found.at)}"
+    if found.model_switch and not found.model_switch.is_on:
+        yield words_of(found.model_switch)
     if not found.platforms:
         yield "Nobody has written yet." if found.since is None else "Nobody has written in this time."
         return
@@ -51,24 +58,36 @@ def page(found: Stats, span: str) -> Iterator[str]:
     yield _line("answers", sum(found.outcomes.values()))
     for outcome, count in found.outcomes.items():
         yield _line("", count, _OUTCOMES.get(outcome, outcome))
+    if found.success_rate is not None:
+        words = "of a model's answers are whole, or stopped by a reader"
+        yield _line("success", f"{100 * found.success_rate:.1f} %", words)
     doubts = "outcome unknown: each may have left a bare beginning" if found.doubtful_sends else ""
     yield _line("doubtful sends", found.doubtful_sends, doubts)
     if found.finished.count:
         yield ""
-        yield f"{'since received':<16}{'p50':>10}{'p95':>12}"
+        yield f"{'since received':<16}{'p50':>10}{'p95':>12}{'p99':>12}"
         yield _times("model asked", found.request)
         yield _times("first words", found.first_visible)
         yield _times("complete", found.finished)
+    if found.costs.total.answers:
+        yield ""
+        yield from cost_lines(found.costs, config, by=by, width=width)
+        yield ""
+        yield from today_lines(found.today, config)
 
 
-def values(found: Stats) -> dict[str, object]:
+def values(found: Stats, *, config: Config = _DEFAULTS) -> dict[str, object]:
     """The same for a program; moments are ISO 8601 in UTC."""
-    return asdict(found) | {
+    plain = {name: value for name, value in asdict(found).items() if name not in ("costs", "today", "model_switch")}
+    return plain | {
         "database": str(found.database),
         "since": found.since.isoformat() if found.since else None,
         "at": found.at.isoformat(),
         "waiting_since": found.waiting_since.isoformat() if found.waiting_since else None,
         "outcomes": dict(found.outcomes),
+        "success_rate": found.success_rate,
+        "model_switch": values_of(found.model_switch),
+        **cost_values(found.costs, found.today, config),
     }
 
 
@@ -78,7 +97,7 @@ def _line(name: str, value: int | str, words: str = "") -> str:
 
 
 def _times(name: str, times: Times) -> str:
-    return f"{name:<16}{_seconds(times.p50_ms):>10}{_seconds(times.p95_ms):>12}".rstrip()
+    return f"{name:<16}{_seconds(times.p50_ms):>10}{_seconds(times.p95_ms):>12}{_seconds(times.p99_ms):>12}".rstrip()
 
 
 def _seconds(milliseconds: int | None) -> str:

@@ -17,6 +17,7 @@ _D_STROKE = str.maketrans("đĐ", "dD")
 # Unicode's stream-safe text holds no more marks in a row; NFC of a long run takes quadratic time.
 _MOST_MARKS = 30
 _TOO_MANY_MARKS = regex.compile(rf"(\p{{M}}{{{_MOST_MARKS}}})\p{{M}}+")
+_SHORTEST_QUOTE = 12
 _LAST_MARKS = regex.compile(r"\p{M}*\Z")
 # Latin letters and what stands between them: neither marks nor anything that is stripped.
 _PLAIN = regex.compile("[\t\n\r -~\u00a0-\u02ff\u1e00-\u1eff]+")
@@ -75,3 +76,12 @@ def one_line(text: str, limit: int = 64) -> str:
     """A name or title for display: one line, at most `limit` characters."""
     line = " ".join(text.split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def loggable(complaint: str, words: str) -> str:
+    """An error as the log may have it: some endpoints repeat in it what was asked, and no text is logged."""
+    runs = (complaint[start : start + _SHORTEST_QUOTE] for start in range(len(complaint) - _SHORTEST_QUOTE + 1))
+    lines = (line.strip() for line in words.splitlines())
+    if any(run in words for run in runs) or any(len(line) > 3 and line in complaint for line in lines):
+        return "(its reason quotes the message)"
+    return complaint

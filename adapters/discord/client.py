@@ -10,7 +10,7 @@ import yarl
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
-from adapters.discord.commands import Descriptions, Extend, build_tree
+from adapters.discord.commands import Descriptions, Extend, add_commands, build_tree
 from adapters.discord.desk.buttons import DeskButton, DeskPicker, Presses
 from adapters.discord.failures import CALL_ERRORS
 from bot.chat import Command
@@ -96,12 +96,23 @@ class DeskClient(discord.Client):
         self._descriptions = descriptions
         self.desk = desk
         """Where the buttons of the desk lead."""
+        self._extend = extend
         self.tree = build_tree(self, descriptions, listener.take, extend)
 
     async def setup_hook(self) -> None:
-        """Register the commands; without them the bot still answers to its name."""
         if self.desk is not None:
             self.add_dynamic_items(DeskButton, DeskPicker)
+        await self._register_commands()
+
+    async def show_commands(self, descriptions: Mapping[str, Mapping[str, str]]) -> None:
+        """Describe the commands in other words. Discord counts new commands a day, and none of these is new."""
+        if descriptions != self._descriptions:
+            self._descriptions = descriptions
+            add_commands(self.tree, descriptions, self._listener.take, self._extend)
+            await self._register_commands()
+
+    async def _register_commands(self) -> None:
+        """Without them the bot still answers to its name."""
         await self.tree.set_translator(Descriptions(self._descriptions))
         try:
             async with asyncio.timeout(_SYNC_TIMEOUT):

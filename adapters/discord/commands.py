@@ -28,15 +28,27 @@ def build_tree(
     handle: Handle,
     extend: Extend | None = None,
 ) -> app_commands.CommandTree:
-    """The commands for servers and direct messages.
-
-    Everybody whose language has no `descriptions` sees English ones, or the first.
-    """
+    """The commands for servers and direct messages, as `add_commands` describes them."""
     tree = app_commands.CommandTree(
         client,
         allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=False),
         allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
     )
+    add_commands(tree, descriptions, handle, extend)
+    return tree
+
+
+def add_commands(
+    tree: app_commands.CommandTree,
+    descriptions: Mapping[str, Mapping[str, str]],
+    handle: Handle,
+    extend: Extend | None = None,
+) -> None:
+    """Put the commands into the tree, in the place of those that are in it.
+
+    Everybody whose language has no `descriptions` sees English ones, or the first.
+    """
+    tree.clear_commands(guild=None)
     everybody = descriptions.get("en") or next(iter(descriptions.values()))
 
     def words(key: str) -> locale_str:
@@ -61,7 +73,6 @@ def build_tree(
 
     if extend is not None:
         extend(tree, words)
-    return tree
 
 
 class Descriptions(app_commands.Translator):

@@ -157,10 +157,17 @@ class Incoming:
     ) -> None:
         if not self._heard.is_new(message):
             return
-        if not await self._may_ask(client, message):
+        begun = await self._is_begun(message.channel, message.id)
+        try:
+            may_ask = await self._may_ask(client, message)
+        except PlatformError:
+            self._missed.stays_behind(message)
+            raise
+        if not may_ask:
             self._missed.is_done(message)
+            if begun:
+                self._places.forget(place_of(message.channel))
             return
-        await self._is_begun(message.channel, message.id)
         before, taken = self._heard.note(message), False
         told: list[discord.Message] = []
         try:
@@ -190,12 +197,14 @@ class Incoming:
         except (AttributeError, KeyError, TypeError, ValueError) as exc:
             return UnreadableUpdate(NAME, str(message.id), repr(message), f"{type(exc).__name__}: {exc}")
 
-    async def _is_begun(self, channel: discord.abc.Snowflake, first_id: int) -> None:
-        """Somebody is heard in private for the first time: only by our own record is this place found again."""
+    async def _is_begun(self, channel: discord.abc.Snowflake, first_id: int) -> bool:
+        """Whether somebody is heard in private for the first time: only by our own record is this place found again."""
         place = place_of(channel)
-        if place.startswith(DIRECT) and self._places.mark(place) is None:
+        begun = place.startswith(DIRECT) and self._places.mark(place) is None
+        if begun:
             self._places.reached(place, first_id - 1)
             await self._places.write()
+        return begun
 
     async def _tell_writer(self, message: discord.Message, told: list[discord.Message]) -> None:
         """Answer that the message was not taken; the answer is added to `told`."""

@@ -113,6 +113,7 @@ class DiscordPlatform:
         self._api_url = api_url
         self._gateway_url = gateway_url
         self._descriptions = descriptions
+        self._described_anew = asyncio.Event()
         self._sentence = sentence
         self._offline_limit = offline_limit
         self._reidentify_after = reidentify_after
@@ -227,6 +228,7 @@ class DiscordPlatform:
             asyncio.create_task(client.connect(), name="discord-gateway"),
             asyncio.create_task(client.away_longer_than(self._offline_limit), name="discord-watch"),
             asyncio.create_task(self._places.run(), name="discord-places"),
+            asyncio.create_task(self._keep_commands(client), name="discord-commands"),
         ]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -241,6 +243,17 @@ class DiscordPlatform:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         raise Unavailable("Discord closed the connection.")
+
+    def show_commands(self, descriptions: Mapping[str, Mapping[str, str]]) -> None:
+        """Take other words for the menu of commands; Discord is told at once, or when the door opens."""
+        self._descriptions = descriptions
+        self._described_anew.set()
+
+    async def _keep_commands(self, client: DeskClient) -> None:
+        while True:
+            await self._described_anew.wait()
+            self._described_anew.clear()
+            await client.show_commands(self._descriptions)
 
     async def close(self) -> None:
         """Everything was given back when `run` ended."""

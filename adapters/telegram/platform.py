@@ -74,6 +74,8 @@ class TelegramPlatform:
         self._name = name
         self._limits = limits(calls_per_second)
         self._commands = dict(commands or {})
+        self._shown_commands: Mapping[str, Mapping[str, str]] = {}
+        self._new_commands = asyncio.Event()
         self._webhook = (
             None if webhook is None else replace(webhook, secret=webhook.secret or secrets.token_urlsafe(32))
         )
@@ -95,7 +97,6 @@ class TelegramPlatform:
         self._kinds = (*WANTED, STOP_PRESSED) if drafts else WANTED
         self._intake: Intake | None = None
         self._offset: int | None = None
-        self._registered = False
         self._moved: dict[str, str] = {}
         # `measure` and the call behind it look at the same text: it is converted once.
         self._formatted = lru_cache(maxsize=128)(partial(formatted, may_link=may_link))
@@ -116,7 +117,7 @@ class TelegramPlatform:
         self._intake = Intake(
             me=me, platform=self._name, receive=receive, sleep=self._sleep, stored=self._presses.taken
         )
-        registering = asyncio.create_task(self._register_commands())
+        registering = asyncio.create_task(self._keep_commands())
         try:
             ready(f"as @{me.username}")
             if self._webhook is None:
@@ -131,6 +132,11 @@ class TelegramPlatform:
     def webhook_route(self) -> Route | None:
         """What the web server must serve for the webhook; None when updates are polled."""
         return None if self._webhook is None else webhook_route(self._webhook, lambda: self._intake)
+
+    def show_commands(self, commands: Mapping[str, Mapping[str, str]]) -> None:
+        """Take other words for the menu of commands; Telegram is told at once, or when the door opens."""
+        self._commands = dict(commands)
+        self._new_commands.set()
 
     async def close(self) -> None:
         """End all connections. The object opens new ones if it is used again."""
@@ -316,15 +322,21 @@ class TelegramPlatform:
             if (reason := info.get("last_error_message")) and info.get("pending_update_count"):
                 log.warning("Telegram cannot deliver to TELEGRAM_WEBHOOK_URL: %s", reason)
 
-    async def _register_commands(self) -> None:
-        if self._registered or not self._commands:
-            return
-        everybody = self._commands.get("") or next(iter(self._commands.values()))
+    async def _keep_commands(self) -> None:
+        """Register the menu, and again whenever its words change; what failed is tried when the door opens again."""
+        while True:
+            self._new_commands.clear()
+            if self._commands != self._shown_commands:
+                await self._register_commands(self._commands)
+            await self._new_commands.wait()
+
+    async def _register_commands(self, commands: Mapping[str, Mapping[str, str]]) -> None:
+        everybody = commands.get("") or next(iter(commands.values()))
         try:
-            for language, commands in {**self._commands, "": everybody}.items():
-                listed = [BotCommand(word, text) for word, text in commands.items()]
+            for language, words in {**commands, "": everybody}.items():
+                listed = [BotCommand(word, text) for word, text in words.items()]
                 await self._bot.set_my_commands(listed, language_code=language or None)
-            self._registered = True
+            self._shown_commands = commands
         except TelegramError as exc:
             log.warning("the menu of commands is not registered: %s", as_platform_error(exc))
 

@@ -76,13 +76,14 @@ class WebPlatform:
         self._shelf: Shelf = shelf or MemoryShelf()
         self._reception = Reception(platform=self.name, transcript=transcript, shelf=self._shelf, clock=clock, now=now)
         page = Page(shop_name=shop_name, greeting=greeting, link_hosts=link_hosts)
+        self._patience = patience or Patience()
         self._app = build_app(
             self._reception,
             page=page,
             shelf=self._shelf,
             readiness=readiness,
             extra_routes=extra_routes,
-            patience=patience or Patience(),
+            patience=self._patience,
         )
 
     @property
@@ -98,7 +99,7 @@ class WebPlatform:
         host, port = listening.getsockname()[:2]
         self.address = (host, port)
         self._reception.receive = receive
-        server = WebServer(self._app, started=lambda: ready(f"at {self.url}"))
+        server = WebServer(self._app, started=lambda: ready(f"at {self.url}"), request_patience=self._patience.request)
         serving = asyncio.create_task(server.serve([listening]), name="web-server")
         try:
             await asyncio.shield(serving)

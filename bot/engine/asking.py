@@ -8,17 +8,20 @@ from datetime import datetime, tzinfo
 from functools import partial
 
 from bot.chat import Source
+from bot.engine.budget import Budget
+from bot.engine.gaps import is_small_talk
 from bot.engine.hand_over import HandOver, settled_note
 from bot.engine.limits import EngineLimits
 from bot.engine.pictures import Pictures
 from bot.engine.request import context_of, history_within, nothing_found, query_of
 from bot.engine.tools import Toolbox
 from bot.engine.turn import RunningTurn
-from bot.errors import ModelRejected, ModelUnavailable
+from bot.errors import ModelRejected, ModelUnavailable, OverBudget
 from bot.llm.base import (
     Billed,
     ChatModel,
     Cited,
+    Finished,
     ModelMessage,
     ModelRequest,
     Restarted,
@@ -26,6 +29,8 @@ from bot.llm.base import (
     ToolCall,
     ToolRound,
 )
+from bot.llm.priced import broken_off
+from bot.llm.prices import Prices
 from bot.policies.tool import SearchPolicies
 from bot.storage.cases import Cases
 from bot.storage.messages import Messages
@@ -51,6 +56,8 @@ class Asking:
         limits: EngineLimits,
         now: Callable[[], datetime],
         cases: Cases | None = None,
+        prices: Prices,
+        budget: Budget | None,
     ) -> None:
         self._model = model
         self._turns = turns
@@ -59,6 +66,8 @@ class Asking:
         self._now = now
         self._cases = cases
         self._hand_over = HandOver()
+        self._prices = prices
+        self._budget = budget
         self._pictures = Pictures(messages, limits.pictures)
         self._search: SearchPolicies | None = None
         """The tool for the policies that were asked for last."""
@@ -68,7 +77,8 @@ class Asking:
         turn.images, turn.notes = await self._pictures.of(turn)
 
     async def ask(self, turn: RunningTurn) -> None:
-        """Ask the model once; its words are in the reply when this returns. Raises `ModelError`."""
+        """Ask the model once; its words are in the reply when this returns. Raises `ModelError`, and `OverBudget`
+        before a request for which nothing is left."""
         request = await self._request(turn)
         try:
             await self._stream(turn, request)
@@ -102,35 +112,64 @@ class Asking:
 
     async def _read(self, turn: RunningTurn, request: ModelRequest) -> ToolRound | None:
         """One stream of the answer. What was said before calls that wait for their results; None: it was the last."""
+        if self._budget is not None and self._budget.is_over(turn):
+            raise OverBudget("what may be spent today is spent")
         calls: list[ToolCall] = []
         text: list[str] = []
+        told: Billed | Finished | None = None
         turn.heard(self._limits.silence)
-        async with aclosing(self._model.stream(request)) as events:
-            async for event in events:
-                turn.heard(self._limits.silence)
-                if turn.reply.gone or turn.has_news:
-                    break  # nobody will read this: no further token is paid for
-                if isinstance(event, TextDelta):
-                    turn.say(event.text)
-                    text.append(event.text)
-                elif isinstance(event, Cited):
-                    turn.cited[event.section_id] = None
-                elif isinstance(event, Billed):
-                    turn.billed(event.payer, event.usage)
-                elif isinstance(event, ToolCall):
-                    calls.append(event)
-                elif isinstance(event, Restarted):
-                    turn.say_again()
-                    text.clear()
-                    calls.clear()
-                else:
-                    turn.billed(event.payer, event.usage)
-                    if event.stop_reason == "tools":
-                        if not (request.may_call and calls):
-                            raise ModelUnavailable("the model calls tools and comes to no answer")
-                        return ToolRound("".join(text), tuple(calls), (), event.said)
-                    turn.finished = event
+        try:
+            async with aclosing(self._model.stream(request)) as events:
+                async for event in events:
+                    turn.heard(self._limits.silence)
+                    if turn.reply.gone or turn.has_news:
+                        break  # nobody will read this: no further token is paid for
+                    if isinstance(event, TextDelta):
+                        turn.say(event.text)
+                        text.append(event.text)
+                    elif isinstance(event, Cited):
+                        turn.cited[event.section_id] = None
+                    elif isinstance(event, ToolCall):
+                        calls.append(event)
+                    elif isinstance(event, Restarted):
+                        self._count_broken_off(turn, request, told, text)
+                        turn.say_again()
+                        told = None
+                        text.clear()
+                        calls.clear()
+                    else:
+                        told = event
+                        self._count(turn, event)
+                        if isinstance(event, Finished):
+                            return self._end(turn, request, event, "".join(text), calls)
+        finally:
+            self._count_broken_off(turn, request, told, text)
         return None
+
+    def _end(
+        self, turn: RunningTurn, request: ModelRequest, end: Finished, text: str, calls: Sequence[ToolCall]
+    ) -> ToolRound | None:
+        if end.stop_reason != "tools":
+            turn.finished = end
+            return None
+        if not (request.may_call and calls):
+            raise ModelUnavailable("the model calls tools and comes to no answer")
+        return ToolRound(text, tuple(calls), (), end.said)
+
+    def _count(self, turn: RunningTurn, event: Billed | Finished) -> None:
+        more = turn.billed(event.payer, event.usage)
+        if self._budget is not None:
+            self._budget.count(turn, more)
+
+    def _count_broken_off(
+        self, turn: RunningTurn, request: ModelRequest, told: Billed | Finished | None, text: Sequence[str]
+    ) -> None:
+        """What the provider would have counted at the end of an answer that has none."""
+        if isinstance(told, Finished):
+            return
+        guess = broken_off(request, told, "".join(text), model=self._model.name, prices=self._prices)
+        if guess is not None:
+            self._count(turn, guess)
 
     async def _request(self, turn: RunningTurn) -> ModelRequest:
         limits, at, asker = self._limits, self._now(), turn.messages[0].message.role
@@ -152,6 +191,7 @@ class Asking:
             language=turn.language,
             max_tokens=limits.answer_tokens,
             tools=self._toolbox(turn).specs,
+            asks=not is_small_talk(turn.policies, turn.asked, turn.language),
             conversation=str(turn.conversation.id),
         )
         return replace(request, context=self._context(turn, request))

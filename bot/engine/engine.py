@@ -4,32 +4,35 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import astuple
 from datetime import UTC, datetime, tzinfo
 
 from bot.bursts import Arrivals
 from bot.chat import InboundMessage, Source
 from bot.desk import Handover
 from bot.engine.asking import Asking
+from bot.engine.budget import Budget
 from bot.engine.gaps import gap_of
 from bot.engine.late import Late
 from bot.engine.limits import EngineLimits
-from bot.engine.request import asked_in, loggable, unreadable_kinds, words_of
+from bot.engine.objections import objection
+from bot.engine.request import asked_in, words_of
 from bot.engine.sources import source_lines, sources_of
 from bot.engine.storing import store_for_certain
 from bot.engine.telling import Telling
 from bot.engine.turn import RunningTurn
-from bot.errors import ModelError, ModelRefused, RecipientGone, StorageError
+from bot.errors import ModelError, ModelRefused, OverBudget, RecipientGone, StorageError
 from bot.llm.base import ChatModel
+from bot.llm.prices import Prices
 from bot.policies.language import guess_language
 from bot.policies.live import Policies
 from bot.policies.waiting import waiting_words
+from bot.reply.slot import last_of
 from bot.scheduler import SendScheduler
 from bot.storage.cases import Cases
 from bot.storage.messages import Conversation, Messages, StoredMessage
 from bot.storage.outbox import reply_key
-from bot.storage.turns import Answer, Outcome, Spent, Turns
-from bot.text import is_blank
+from bot.storage.turns import OVER_BUDGET, Answer, Outcome, Turns
+from bot.text import is_blank, loggable
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +43,8 @@ class Engine:
     """Answers turns with a model's words and the shop's policies; one object serves all conversations.
 
     `policies` gives the version that is live: a turn asks for it once, when it begins, and keeps it. `cases`: there is
-    a desk at which staff look at conversations that wait for a person.
+    a desk at which staff look at conversations that wait for a person. The `model` says itself what its answers cost;
+    `prices` are for those that break off (None: those that come with the program).
     """
 
     def __init__(
@@ -55,6 +59,8 @@ class Engine:
         limits: EngineLimits = _LIMITS,
         growing_mark: str = "",
         cases: Cases | None = None,
+        prices: Prices | None = None,
+        budget: Budget | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._model = model
@@ -66,8 +72,17 @@ class Engine:
         self._now = now
         self._late = Late(turns, limits.lateness, now)
         self._has_desk = cases is not None
+        self._budget = budget
         self._asking = Asking(
-            model=model, messages=messages, turns=turns, timezone=timezone, limits=limits, now=now, cases=cases
+            model=model,
+            messages=messages,
+            turns=turns,
+            timezone=timezone,
+            limits=limits,
+            now=now,
+            cases=cases,
+            prices=prices or Prices(),
+            budget=budget,
         )
         self._streams = asyncio.Semaphore(limits.streams)
         self._open_turns: dict[int, RunningTurn] = {}
@@ -103,13 +118,15 @@ class Engine:
         if messages[0].message.command:
             await self._obey(turn, messages[0])
             return
-        if await self._late.covered(turn):
+        if await self._late.covered(turn) or (self._budget and await self._budget.covered(turn)):
             return
         if messages[-1].id < (stopped_by := self._early_stops.pop(conversation.id, 0)):
             turn.stop(stopped_by)
         if turn.silenced:
             return
-        if not turn.stopped and (sentence := self._late.sentence(turn) or self._objection(turn)):
+        if not turn.stopped and (
+            sentence := self._late.sentence(turn) or objection(turn, self._limits) or self._over(turn)
+        ):
             await self._say(turn, sentence)
         else:
             self._running[conversation.id] = turn
@@ -125,6 +142,14 @@ class Engine:
         turn = self._open(conversation, messages)
         await self._say(turn, self._model_down(turn), outcome="failed")
 
+    async def break_off(self, conversation: Conversation, message: StoredMessage) -> None:
+        """End an answer that a crash cut off: its last message says so. What that showed is not on record."""
+        language = self._language(asked_in([message]), message.message.language, conversation.language)
+        if last := last_of(reply_key(message.id), message.sent):
+            sentence = self._policies().sentence("stopped", language)
+            with suppress(RecipientGone):
+                await self._telling.tell(message.message, sentence, last[0], sent=dict([last]))
+
     async def stop(self, conversation_id: int, message: InboundMessage, *, inbox_id: int) -> None:
         """End the running answer: what is there stays and is marked. Without one, a `stop` is told so."""
         if self._stop_running(conversation_id, inbox_id) or message.command != "stop":
@@ -136,9 +161,8 @@ class Engine:
             self._early_stops[conversation_id] = inbox_id
             return
         language = self._language(message.text, message.language, conversation.language)
-        await self._telling.tell(
-            message, self._policies().sentence("nothing_to_stop", language), key=f"stop-{message.message_id}"
-        )
+        sentence = self._policies().sentence("nothing_to_stop", language)
+        await self._telling.tell(message, sentence, f"stop-{message.message_id}")
 
     async def delay(self, message: InboundMessage) -> None:
         """Tell a customer that nothing can be stored at the moment, if the message will come again by itself."""
@@ -212,17 +236,10 @@ class Engine:
         return self._sentence("model_down_person", turn)
 
     def _objection(self, turn: RunningTurn) -> str | None:
-        """The sentence for a message that no model is asked about, or None."""
-        if len(turn.asked) > self._limits.max_text:
-            return self._sentence("too_long", turn, limit=self._limits.max_text)
-        if not is_blank(turn.asked):
-            return None
-        has_photo = any(item.kind == "photo" for stored in turn.messages for item in stored.message.attachments)
-        if has_photo:
-            return None
-        for kind in unreadable_kinds(turn.messages):
-            return self._sentence(f"unsupported_{kind}", turn)
-        return self._sentence("empty", turn)
+        return objection(turn, self._limits)
+
+    def _over(self, turn: RunningTurn) -> str | None:
+        return self._budget.sentence(turn) if self._budget else None
 
     async def _say(self, turn: RunningTurn, sentence: str, *, outcome: Outcome = "sentence") -> None:
         """Answer with a sentence of the program's."""
@@ -245,6 +262,10 @@ class Engine:
             turn.reply.restart()
             turn.reply.append(self._sentence("refused", turn) if refused else self._model_down(turn))
             await self._close(turn, "refused" if refused else "failed")
+        except OverBudget:
+            turn.reply.restart()
+            turn.reply.append(self._over(turn) or self._sentence("model_down", turn))
+            await self._close(turn, "sentence")
         else:
             await self._close_answer(turn)
         finally:
@@ -285,7 +306,11 @@ class Engine:
             while True:
                 if turn.has_news:
                     await self._join(turn, arrivals)
-                elif self._objection(turn) or (is_blank(turn.asked) and not turn.images) or await self._attempt(turn):
+                elif (
+                    objection(turn, self._limits)
+                    or (is_blank(turn.asked) and not turn.images)
+                    or await self._attempt(turn)
+                ):
                     return
 
     async def _attempt(self, turn: RunningTurn) -> bool:
@@ -369,9 +394,9 @@ class Engine:
             reply_key=turn.reply.key,
             language=turn.language,
             model=finished.model if finished else self._model.name,
-            stop_reason=finished.stop_reason if finished else None,
+            stop_reason=finished.stop_reason if finished else OVER_BUDGET if turn.over_budget else None,
             policy_version=turn.policies.version,
-            spent=tuple(Spent(*astuple(payer), *astuple(usage)) for payer, usage in turn.spent.items()),
+            spent=turn.spendings(),
             sources=sources,
             timings=turn.timings(),
             gap=await gap_of(turn, outcome, sources),

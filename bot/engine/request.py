@@ -13,7 +13,6 @@ from bot.text import estimate_tokens, one_line
 
 _READABLE: frozenset[AttachmentKind] = frozenset({"photo"})
 _QUESTIONS_BEFORE = 2
-_SHORTEST_QUOTE = 12
 
 
 def asked_in(messages: Sequence[StoredMessage]) -> str:
@@ -88,15 +87,6 @@ def nothing_found(request: ModelRequest) -> tuple[str, ...]:
         f"say: {search}say that you do not know it, in the language of the message, and offer a person as your "
         "instructions describe it. Do not answer it from what you know yourself.",
     )
-
-
-def loggable(complaint: str, words: str) -> str:
-    """An error as the log may have it: some endpoints repeat in it what was asked, and no text is logged."""
-    runs = (complaint[start : start + _SHORTEST_QUOTE] for start in range(len(complaint) - _SHORTEST_QUOTE + 1))
-    lines = (line.strip() for line in words.splitlines())
-    if any(run in words for run in runs) or any(len(line) > 3 and line in complaint for line in lines):
-        return "(its reason quotes the message)"
-    return complaint
 
 
 def _words(stored: StoredMessage) -> str:

@@ -8,6 +8,8 @@ from bot.reply import StreamedReply
 from bot.reply.making import reply_on
 from bot.scheduler import SendScheduler
 
+_NOTHING: Mapping[str, MessageRef] = MappingProxyType({})
+
 
 class Telling:
     """Knows every platform by its scheduler."""
@@ -21,16 +23,18 @@ class Telling:
         return self._schedulers[message.address.platform].platform.limits.redelivers
 
     def reply(
-        self, message: InboundMessage, *, key: str, sent: Mapping[str, MessageRef] = MappingProxyType({})
+        self, message: InboundMessage, *, key: str, sent: Mapping[str, MessageRef] = _NOTHING
     ) -> tuple[StreamedReply, SendScheduler]:
         """A reply to this message, and who shows it."""
         scheduler, mark = self._schedulers[message.address.platform], self._growing_mark
         at, to = scheduler.platform, message.address
         return reply_on(at, to, key=key, reply_to=message.reply_to, growing_mark=mark, sent=sent), scheduler
 
-    async def tell(self, message: InboundMessage, sentence: str, key: str) -> None:
-        """Say something that is no answer. Raises `RecipientGone`."""
-        reply, scheduler = self.reply(message, key=key)
+    async def tell(
+        self, message: InboundMessage, sentence: str, key: str, *, sent: Mapping[str, MessageRef] = _NOTHING
+    ) -> None:
+        """Say something that is no answer, in the message that is there under this key. Raises `RecipientGone`."""
+        reply, scheduler = self.reply(message, key=key, sent=sent)
         reply.append(sentence)
         reply.end()
         scheduler.start(reply)

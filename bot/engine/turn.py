@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 
 from bot.chat import InboundMessage
 from bot.desk import Handover
@@ -13,7 +13,7 @@ from bot.policies.live import Policies
 from bot.reply import StreamedReply
 from bot.scheduler import SendScheduler
 from bot.storage.messages import Conversation, StoredMessage
-from bot.storage.turns import Timings
+from bot.storage.turns import Spent, Timings
 from bot.text import is_blank
 
 _COARSE = 0.05
@@ -57,6 +57,8 @@ class RunningTurn:
     """What the model is told of an earlier case that is over."""
     silenced: bool = False
     """A person speaks from now on."""
+    over_budget: bool = False
+    """It is said since no more may be spent."""
     stopped_by: int | None = None
     """The inbox id of the wish to stop."""
     is_queued: bool = False
@@ -164,13 +166,17 @@ class RunningTurn:
         self.reply.append(text)
         self.scheduler.announce(self.reply)
 
-    def billed(self, payer: Payer, usage: Usage) -> None:
-        """What the request that runs has cost so far."""
+    def billed(self, payer: Payer, usage: Usage) -> Usage:
+        """What the request that runs has cost so far; how much more that is than was known."""
+        before, counted = self._running or (payer, Usage())
         if self._running is not None:
-            before, counted = self._running
-            self.spent[before] -= counted
+            left = self.spent[before] - counted
+            self.spent[before] = left
+            if before != payer and left == Usage():  # who was guessed at first is not billed after all
+                del self.spent[before]
         self.spent[payer] = self.spent.get(payer, Usage()) + usage
         self._running = payer, usage
+        return usage - counted
 
     def heard(self, silence: float) -> None:
         """Something came: the stream has failed if nothing more comes for about `silence` seconds."""
@@ -210,6 +216,10 @@ class RunningTurn:
         finally:
             self._attempt = None
             self._rest()
+
+    def spendings(self) -> tuple[Spent, ...]:
+        """What it has cost, as it is stored."""
+        return tuple(Spent(*astuple(payer), *astuple(usage)) for payer, usage in self.spent.items())
 
     def timings(self) -> Timings:
         """The moments as they are stored; what has finished is finished now."""

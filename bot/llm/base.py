@@ -121,6 +121,8 @@ class ModelRequest:
     """False: the tools are named as before, but the model has called them often enough."""
     rounds: tuple[ToolRound, ...] = ()
     """What happened since the last message: the answer goes on behind it."""
+    asks: bool = True
+    """False: thanks, a greeting and the like, for a model that cannot tell by itself."""
     conversation: str = ""
     """The same for all requests of a conversation, and of no other: who must stay with one key, one endpoint or
     one canary goes by it. It tells nobody who the customer is."""
@@ -151,6 +153,8 @@ class Usage:
     """Tokens as the provider billed them; `input_tokens` without those read from or written to the cache.
 
     `cost` is in nano-dollars (one token of the cheapest kind costs ten of them); 0 where no price is known.
+    `estimated_tokens`: so many of all of them nobody has billed, they are guessed from the text of an answer that
+    broke off before its provider counted it.
     """
 
     input_tokens: int = 0
@@ -158,6 +162,12 @@ class Usage:
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
     cost: int = 0
+    estimated_tokens: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """Those of all kinds together."""
+        return self.input_tokens + self.output_tokens + self.cache_read_tokens + self.cache_write_tokens
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(*map(operator.add, astuple(self), astuple(other)))

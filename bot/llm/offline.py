@@ -1,11 +1,14 @@
-"""The model that needs no account: it answers with the best-matching sections, word for word."""
+"""The model that needs no account: it answers with the best-matching sections, word for word.
+
+It is also who answers when no other model does.
+"""
 
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 
 from bot.chat import Source
-from bot.llm.base import Cited, Finished, ModelEvent, ModelRequest, TextDelta, Usage
+from bot.llm.base import Billed, Cited, Finished, ModelEvent, ModelRequest, Payer, TextDelta, Usage
 from bot.text import fold
 
 STEPS = 30
@@ -13,29 +16,44 @@ CLOSE = 0.7
 """The second section is shown, too, when it holds at least this share of the question's words that the first holds."""
 
 Sentence = Callable[[str, str], str]
-"""The sentence of a key in a language. The keys here are `offline_notice` and `offline_nothing`."""
+"""The sentence of a key in a language. The keys here are `small_talk`, `offline_notice` and `offline_nothing`, or
+`fallback_notice` and `fallback_nothing`."""
 
 
 class OfflineModel:
     """Quotes what the search found, names it as source, and says that no model is configured.
 
-    The text grows over about `seconds`, so that it reads like any other answer.
+    One that `stands_in` for models says first that they cannot be reached, that the shop's own words follow, and how
+    to reach a person. The text grows over about `seconds`, so that it reads like any other answer.
     """
 
     name = "offline"
 
     def __init__(
-        self, *, sentence: Sentence, seconds: float = 0.6, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+        self,
+        *,
+        sentence: Sentence,
+        stands_in: bool = False,
+        seconds: float = 0.6,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._sentence = sentence
+        self._stands_in = stands_in
         self._seconds = seconds
         self._sleep = sleep
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         """The answer, as `ChatModel.stream` promises it."""
-        sections = await chosen(request)
+        yield Billed(Usage(), Payer(self.name))
+        sections = await chosen(request) if request.asks else []
         parts: list[tuple[str, str | None]] = [(_quoted(section), section.section_id) for section in sections]
-        parts.append((self._sentence("offline_notice" if sections else "offline_nothing", request.language), None))
+        role = "fallback" if self._stands_in else "offline"
+        key = "small_talk" if not request.asks else f"{role}_notice" if sections else f"{role}_nothing"
+        said = self._sentence(key, request.language)
+        if self._stands_in and sections:
+            parts.insert(0, (f"{said}\n\n", None))
+        else:
+            parts.append((said, None))
         size = max(1, sum(len(text) for text, _ in parts) // STEPS)
         for text, section_id in parts:
             for piece in _pieces(text, size):
@@ -43,7 +61,7 @@ class OfflineModel:
                 await self._sleep(self._seconds / STEPS)
             if section_id is not None:
                 yield Cited(section_id)
-        yield Finished(Usage(), self.name)
+        yield Finished(Usage(), self.name, payer=Payer(self.name))
 
     async def close(self) -> None:
         """There is nothing to give back."""

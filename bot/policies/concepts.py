@@ -16,6 +16,8 @@ class FoundConcept:
     term: str
     start: int
     end: int
+    sure: float = 1.0
+    """How likely it is what is meant."""
 
 
 def concept_term(number: int) -> str:

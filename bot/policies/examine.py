@@ -1,9 +1,10 @@
 """Runs the shop's policy tests on one version: what is found, and, with a model, what is said."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
+from datetime import date, datetime
+from functools import partial
 from time import perf_counter
 
 from bot.errors import Problem
@@ -12,6 +13,7 @@ from bot.policies.expectations import Named, PolicyTest
 from bot.policies.findings import shown
 from bot.policies.language import guess_language
 from bot.policies.live import Policies
+from bot.policies.period import NOON
 from bot.policies.references import SectionNames, name_of
 from bot.policies.search import Found
 from bot.policies.words import words_of
@@ -116,9 +118,10 @@ async def _try(
     if test.is_about_finding:
         limit = max(test.first, _LEAST_FOUND)
         language = _language(policies, turns)
-        at = datetime.combine(test.at, time(12), policies.timezone) if test.at else None
+        at = datetime.combine(test.at, NOON, policies.timezone) if test.at else None
         found = await policies.search(turns[-1], language=language, before=turns[:-1], limit=limit, at=at)
-        failures += _of_finding(test, found, known)
+        absent = partial(_why_absent, policies, policies.wall(at))
+        failures += _of_finding(test, found, known, absent)
     said = None
     if ask is not None and test.is_about_saying:
         said = await ask(policies, turns, test.at)
@@ -134,18 +137,35 @@ def _language(policies: Policies, turns: Sequence[str]) -> str:
     return language
 
 
-def _of_finding(test: PolicyTest, found: Sequence[Found], known: SectionNames) -> Iterator[str]:
+def _of_finding(
+    test: PolicyTest, found: Sequence[Found], known: SectionNames, absent: Callable[[Collection[str]], str]
+) -> Iterator[str]:
     good = [one for one in found if one.good]
     top = {one.section.id for one in good[: test.first]}
     among = "first" if test.first == 1 else f"among the first {test.first}"
     for named in test.finds:
-        if top.isdisjoint(known.meant(named.words)):
-            yield f"should find “{shown(named.words)}” {among}, but {_what_is_found(found)}"
+        ids = known.meant(named.words)
+        if top.isdisjoint(ids):
+            but = absent(ids) or _what_is_found(found)
+            yield f"should find “{shown(named.words)}” {among}, but {but}"
     for named in test.not_finds:
         if not top.isdisjoint(known.meant(named.words)):
             yield f"should not find “{shown(named.words)}” {among}, but {_what_is_found(found)}"
     if test.finds_nothing and good:
         yield f"should find nothing, but {_what_is_found(found)}"
+
+
+def _why_absent(policies: Policies, wall: datetime, ids: Collection[str]) -> str:
+    """Why nobody could find any of these sections, whatever he asked; nothing when somebody could."""
+    terms = [section.terms for section in policies.prompts.sections if section.id in ids]
+    if not terms or any(one.hold(wall, "customer") for one in terms):
+        return ""
+    if not any(one.admit("customer") for one in terms):
+        return "that is for staff only, and tests ask as customers do"
+    period = next(one.period for one in terms if one.admit("customer"))
+    state = f"has ended ({period.until})" if period.is_over(wall) else f"does not count before {period.start}"
+    day = period.a_day()
+    return f"that {state}" + (f": write into the test a day on which it counts, “at: {day}”" if day else "")
 
 
 def _what_is_found(found: Sequence[Found]) -> str:

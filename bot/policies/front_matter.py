@@ -18,6 +18,7 @@ from pydantic import (
 
 from bot.links import host_of
 from bot.policies.findings import Findings, nearest, shown
+from bot.policies.nodes import explained
 from bot.policies.period import Audience, Moment, Period, Terms, read_moment
 from bot.text import clean
 
@@ -149,9 +150,8 @@ def _values(head: str, findings: Findings) -> tuple[dict[str, str] | None, dict[
     try:
         node = _Loader(head).get_single_node()
     except yaml.MarkedYAMLError as exc:
-        mark = exc.problem_mark or exc.context_mark
-        reason = f"the front matter is no valid YAML: {exc.problem or exc.context}."
-        findings.add(2 + (mark.line if mark else 0), reason, "Put the text behind the colon into double quotes.")
+        line, reason, fix = explained(exc)
+        findings.add(max(line, 1) + 1, f"the front matter is no valid YAML: {reason}.", fix)
         return None, {}
     except yaml.reader.ReaderError as exc:
         line = 2 + head.count("\n", 0, exc.position)

@@ -22,8 +22,8 @@ from bot.storage.policies import CandidateState, Considered, PolicyVersions
 
 log = logging.getLogger(__name__)
 
-_TOLD = 20
-"""Problems that the log names; a folder may have thousands."""
+_TOLD, _NAMED = 20, 5
+"""Problems that the log names, and failing tests by their places; a folder may have thousands."""
 
 Examine = Callable[[Policies], Awaitable[Sequence[Problem]]]
 """Runs the shop's tests on a version that is not live yet; what fails is a problem."""
@@ -92,6 +92,7 @@ class LivePolicies:
         self._refused: str | None = None
         """Digest of the content that was last found not to check."""
         self._considering = asyncio.Lock()
+        self._followers: list[Callable[[Policies], None]] = []
         self._changing = asyncio.Lock()
         """Held for a moment only: a rollback does not wait until the tests of a candidate have run."""
 
@@ -114,7 +115,13 @@ class LivePolicies:
             raise PromptsError(folder.problems)
         change = await self._take(folder, who=FOLDER, why="first start" if active is None else "new program")
         if change.problems:
-            raise PromptsError(change.problems)
+            way_out = "take it all the same: `shopdesk policies activate folder --force --reason …`"
+            words = f"{self.folder} cannot go live: {_failing(change.problems)}. `shopdesk policies test` shows what "
+            raise PromptsError(change.problems, f"{words}they expect. Correct the policies or the tests, or {way_out}.")
+
+    def follow(self, tell: Callable[[Policies], None]) -> None:
+        """Tell somebody of every version that goes live from now on. What is told must be done at once."""
+        self._followers.append(tell)
 
     def current(self) -> Policies:
         """The version that is live at this moment."""
@@ -214,7 +221,8 @@ class LivePolicies:
         if state == "waiting":
             log.info("policy version %s waits: `shopdesk policies activate folder --reason …`", short(version))
         if state == "refused":
-            self._refuse(version, problems)
+            # What the shop's tests ask is for those who read its policies, and not for the log.
+            self._refuse(version, problems, f"{_failing(problems)}. `shopdesk policies test` shows what they expect.")
         return Change(version, active, problems, may_force=bool(problems))
 
     async def _return_to(
@@ -259,15 +267,27 @@ class LivePolicies:
         self._kept = {one.policies.version: one for one in (before, live) if one}
         if before and before.policies.version != version:
             log.info("policy version %s is live", short(version))
+            for tell in self._followers:
+                tell(live.policies)
 
-    def _refuse(self, digest: str, problems: Sequence[Problem]) -> None:
-        if digest == self._refused:
+    def _refuse(self, digest: str, problems: Sequence[Problem], words: str = "") -> None:
+        """Tell once what keeps a content from going live; the log is told the `words`, if there are any."""
+        if digest == self._refused or self._live is None:  # who asked for it is told, and nobody else is there
             return
         self._refused = digest
-        live = f"version {short(self._live.policies.version)} stays live" if self._live else "nothing is live"
-        lines = [f"{self.folder} is not taken over, {live}.", *map(str, problems[:_TOLD])]
+        head = f"{self.folder} is not taken over, version {short(self._live.policies.version)} stays live"
+        lines = [f"{head}.", *map(str, problems[:_TOLD])]
         if len(problems) > _TOLD:
             lines.append(f"{len(problems) - _TOLD} more problems: `shopdesk policies check` lists them all.")
-        for line in [" ".join(lines)] if len(lines) == 2 else lines:
+        logged = [f"{head}: {words}"] if words else [" ".join(lines)] if len(lines) == 2 else lines
+        for line in logged:
             log.warning("%s", line)
         self._notice("\n".join(lines))
+
+
+def _failing(problems: Sequence[Problem]) -> str:
+    """`2 tests fail (tests/a.yaml:3, tests/b.yaml:7)`"""
+    places = list(dict.fromkeys(f"{problem.file}:{problem.line}" for problem in problems))
+    more = f" and {len(places) - _NAMED} more" if len(places) > _NAMED else ""
+    tests = "1 test fails" if len(places) == 1 else f"{len(places):,} tests fail"
+    return f"{tests} ({', '.join(places[:_NAMED])}{more})"

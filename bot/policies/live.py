@@ -5,7 +5,7 @@ from datetime import UTC, datetime, tzinfo
 
 from bot.chat import Role, Source
 from bot.policies.language import guess_language
-from bot.policies.period import Calendar
+from bot.policies.period import Calendar, on_the_wall
 from bot.policies.prompts import Prompts, Section
 from bot.policies.search import Found, Search
 from bot.policies.tables import common_tables
@@ -58,6 +58,10 @@ class Policies:
         own = self.prompts.sentences.get(language or "") or self.prompts.sentences[self.language]
         written = {name: _written(value, language or self.language) for name, value in values.items()}
         return own[key].format_map({"shop": own["shop_name"], **written})
+
+    def wall(self, at: datetime | None = None) -> datetime:
+        """A moment (now) as the shop's clock shows it, to compare with a policy's dates."""
+        return on_the_wall(at or self._now(), self.timezone)
 
     async def search(
         self,

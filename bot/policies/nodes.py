@@ -56,13 +56,28 @@ def read_node(text: str, findings: Findings) -> Node | None:
     except _Wrong as exc:
         findings.add(exc.line, exc.reason, exc.fix)
     except yaml.MarkedYAMLError as exc:
-        mark = exc.problem_mark or exc.context_mark
-        reason = f"this is no valid YAML: {exc.problem or exc.context}."
-        findings.add(mark.line + 1 if mark else 0, reason, "Put the text behind the colon into double quotes.")
+        line, reason, fix = explained(exc)
+        findings.add(line, f"this is no valid YAML: {reason}.", fix)
     except yaml.reader.ReaderError as exc:
         line = text.count("\n", 0, exc.position) + 1
         findings.add(line, "there is a character that YAML does not allow.", "Delete it.")
     return None
+
+
+def explained(exc: yaml.MarkedYAMLError) -> tuple[int, str, str]:
+    """On which line of the text YAML is broken (0: unknown), how, and what to do.
+
+    What is opened and never closed is wrong where it begins; the reader notices at the end of the file.
+    """
+    context, begins = exc.context or "", exc.context_mark
+    if begins and "quoted" in context:
+        return begins.line + 1, "the quote that begins here never ends", "Close it with the same mark."
+    if begins and "flow" in context:
+        reason = "the list in brackets that begins here never ends, or lacks a comma"
+        return begins.line + 1, reason, "Close it, and put a comma between two entries."
+    mark = exc.problem_mark or begins
+    reason = exc.problem or context
+    return mark.line + 1 if mark else 0, reason, "Put the text behind the colon into double quotes."
 
 
 class _Reader:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Literal
 
 import regex
@@ -17,6 +17,8 @@ _MOMENT = regex.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[ T](\d{1,2}):(\d{2}))?", re
 _DAY_FIRST = regex.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})(?:\s.*)?", regex.ASCII)
 _YEARS = range(2000, 2200)
 _DAY = timedelta(days=1)
+NOON = time(12)
+"""When it is on a day that a policy test names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,12 @@ class Period:
     def is_over(self, wall: datetime) -> bool:
         """Whether it has ended."""
         return self.until is not None and wall >= self.until.end
+
+    def a_day(self) -> date | None:
+        """A day whose noon lies in it, the first if it has one; None when there is no end to hold on to, or no noon."""
+        moments = [moment.at for moment in (self.start, self.until) if moment]
+        noons = [datetime.combine(at.date() + days * _DAY, NOON) for at in moments for days in (0, 1, -1)]
+        return next((noon.date() for noon in noons if self.includes(noon)), None)
 
     @property
     def is_empty(self) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from bot.policies.concepts import Concepts, FoundConcept
+from bot.policies.marks import Marks
 from bot.policies.spelling import Speller
 from bot.policies.words import Word, words_of
 
@@ -13,8 +14,14 @@ _MAX_WORDS = 64
 # What a term is worth beside a word that tells what the question is about.
 _STOP_WORD = 0.28
 _PAIR = 0.9
-# Without its marks it may be a word that tells something, or one that does not.
+# Three words that tell nothing, and mean something together.
 _PERHAPS = 0.4
+# Without its marks it is probably a word that tells nothing, but may be one that does.
+_HARDLY = 0.25
+# How much a word counts whose marks were guessed, beside the same word without any.
+_RESTORED = 0.4
+# A lone word that would be a concept with other marks than those that were guessed.
+_OTHERWISE = 0.6
 # What was said in words that a concept stands for: found by their meaning, the words themselves matter less.
 _MEANT = 0.6
 _CONCEPT = 1.15
@@ -30,7 +37,7 @@ _TELLING_PHRASE = 3
 _BEFORE = (0.5, 0.2)
 _SHORT = 3
 # The language whose words are also looked for without their marks when a question has none.
-_MARKED = "vi"
+MARKED = "vi"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,8 @@ class Sought:
     places: tuple[int, ...]
     finds: bool
     """False: it only adds to the score of sections that other terms have found."""
+    sure: float = 1.0
+    """How likely it is what is meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +85,7 @@ class Query:
         places = [Place(place.word, place.weight * weight) for place in before.places]
         own = {one.term for one in self.sought}
         sought = [
-            Sought(one.term, one.weight * weight, tuple(place + shift for place in one.places), one.finds)
+            Sought(one.term, one.weight * weight, tuple(place + shift for place in one.places), one.finds, one.sure)
             for one in before.sought
             if one.term not in own
         ]
@@ -96,6 +105,8 @@ class Reader:
     bare_stop_words: Collection[str]
     ambiguous: Collection[str]
     """Words that without their marks may be stop words or others."""
+    marks: Marks
+    """Guesses what was left out of a question without marks."""
     openings: Collection[str]
     """Words that a question begins with which goes on with an earlier one."""
     stands: Callable[[str], bool]
@@ -115,11 +126,14 @@ class Reader:
 
     def _read(self, text: str, language: str) -> Query:
         typed = words_of(text[:_MAX_CHARS], at_most=_MAX_WORDS)
-        bare = language == _MARKED and not any(one.is_marked for one in typed)
+        bare = language == MARKED and not any(one.is_marked for one in typed)
         meant = self.speller.meant(typed)
         words = [one for one, _ in meant]
-        places = [Place(one, self._tells(one, bare) * sure) for one, sure in meant]
-        concepts = self.concepts.found_in(words, bare=bare)
+        likely = self.marks.restored(words) if bare else words
+        places = [
+            Place(one, self._tells(one, marked, bare) * sure) for (one, sure), marked in zip(meant, likely, strict=True)
+        ]
+        concepts = self._concepts(words, likely, bare)
         for found in concepts:
             covered = range(found.start, found.end)
             if len(covered) >= _TELLING_PHRASE and all(places[number].weight == 0 for number in covered):
@@ -130,9 +144,9 @@ class Reader:
         outside = self._outside(words, bare)
         for number in outside:
             places[number] = Place(words[number], _ELSEWHERE)
-        sought = [one for one in self._sought(places, concepts, bare) if not outside.issuperset(one.places)]
+        sought = [one for one in self._sought(places, likely, concepts, bare) if not outside.issuperset(one.places)]
         sought += [
-            Sought(f"^{one.term}", one.weight * _IN_HEADING, one.places, one.finds)
+            Sought(f"^{one.term}", one.weight * _IN_HEADING, one.places, one.finds, one.sure)
             for one in sought
             if one.term[0] != "="
         ]
@@ -140,15 +154,24 @@ class Reader:
         asks_on = telling <= _SHORT or any(one.folded in self.openings for one in words[:1])
         return Query(tuple(places), tuple(sought), len(places), asks_on, bool(outside))
 
-    def _tells(self, one: Word, bare: bool) -> float:
+    def _tells(self, one: Word, likely: Word, bare: bool) -> float:
         """How much a word tells of what a question is about: `co` may be có, which tells nothing, or cỡ."""
         if one.folded[:1].isdigit():  # the number of an order, say, tells nothing that a policy could answer
             return float(len(one.folded) > 1 and self.stands(one.folded))
         if not bare:
             return float(one.exact not in self.stop_words)
-        if one.folded not in self.bare_stop_words:
+        if one.folded not in self.bare_stop_words or likely.exact not in self.stop_words:
             return 1.0
-        return _PERHAPS if one.folded in self.ambiguous else 0.0
+        return _HARDLY if one.folded in self.ambiguous else 0.0
+
+    def _concepts(self, words: Sequence[Word], likely: Sequence[Word], bare: bool) -> list[FoundConcept]:
+        """What is meant; without marks also what would be with others than those that are likely."""
+        found = self.concepts.found_in(likely)
+        if not bare:
+            return found
+        known = {(one.term, one.start) for one in found}
+        others = (one for one in self.concepts.found_in(words, bare=True) if (one.term, one.start) not in known)
+        return found + [one if one.end - one.start > 1 else replace(one, sure=_OTHERWISE) for one in others]
 
     def _outside(self, words: Sequence[Word], bare: bool) -> set[int]:
         """The places of words that say that the question is about no shop: unless one of its sections says them."""
@@ -169,7 +192,9 @@ class Reader:
             found[one.term in self.goods].update(range(one.start, one.end))
         return found[True] - found[False]
 
-    def _sought(self, places: Sequence[Place], concepts: Sequence[FoundConcept], bare: bool) -> Iterator[Sought]:
+    def _sought(
+        self, places: Sequence[Place], likely: Sequence[Word], concepts: Sequence[FoundConcept], bare: bool
+    ) -> Iterator[Sought]:
         meant = {number for found in concepts for number in range(found.start, found.end)}
         for number, place in enumerate(places):
             one, tells, weight = place.word, place.weight > 0, place.weight or _STOP_WORD
@@ -178,6 +203,9 @@ class Reader:
             if one.is_marked and not bare:
                 yield Sought(f"={one.exact}", weight * (1 - _OTHER_MARKS), (number,), tells)
                 weight *= _OTHER_MARKS
+            elif likely[number].is_marked:
+                yield Sought(f"={likely[number].exact}", weight * _RESTORED, (number,), tells)
+                weight *= 1 - _RESTORED
             yield Sought(one.folded, weight, (number,), tells)
         for number, (first, second) in enumerate(pairwise(places)):
             if first.weight or second.weight:
@@ -188,8 +216,8 @@ class Reader:
         for found in concepts:
             covered = tuple(range(found.start, found.end))
             tells = any(places[number].weight for number in covered)
-            worth = _CONCEPT * (_GOODS if found.term in self.goods else 1)
-            yield Sought(found.term, worth, covered, tells)
+            worth = _CONCEPT * found.sure * (_GOODS if found.term in self.goods else 1)
+            yield Sought(found.term, worth, covered, tells, found.sure)
 
 
 def _pairs(words: Sequence[Word]) -> list[str]:

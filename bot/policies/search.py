@@ -7,8 +7,9 @@ from itertools import chain
 
 from bot.policies.concepts import Concepts, concept_term
 from bot.policies.index import Postings, SectionIndex
+from bot.policies.marks import Marks, everyday_phrases
 from bot.policies.prompts import Section
-from bot.policies.query import Query, Reader, Sought
+from bot.policies.query import MARKED, Query, Reader, Sought
 from bot.policies.spelling import Speller, is_syllable
 from bot.policies.tables import SearchTables
 from bot.policies.words import word, words_of
@@ -23,6 +24,8 @@ _COVERAGE, _STEEPNESS = 0.9, 1.3
 # A lone Vietnamese syllable is half a word, and says less than the pair that it stands in.
 _LONE_SYLLABLE, _LONE_OTHER_MARKS = 0.7, 0.35
 _GOOD = 0.5
+# How often a stop word is met beside a word of a phrase, and how many sections tell how the shop writes.
+_COMMON, _READ = 8, 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,8 @@ class Search:
             self._sections.setdefault(section.language, []).append(section)
         concepts = Concepts([*tables.synonyms, *tables.goods])
         self._indexes = {language: SectionIndex(own, concepts) for language, own in self._sections.items()}
-        self._reader = _reader(tables, concepts, list(self._indexes.values()))
+        marks = _marks(tables, self._sections.get(MARKED, []))
+        self._reader = _reader(tables, concepts, marks, list(self._indexes.values()))
 
     def find(
         self,
@@ -87,7 +91,19 @@ class Search:
         return tuple(dict.fromkeys(words))
 
 
-def _reader(tables: SearchTables, concepts: Concepts, indexes: Sequence[SectionIndex]) -> Reader:
+def _marks(tables: SearchTables, sections: Sequence[Section]) -> Marks:
+    """What is known of words with their marks: from everyday, from the tables, and from the shop's own policies."""
+    phrases = [*chain(*tables.synonyms, *tables.goods), *tables.elsewhere, *tables.spellings.values()]
+    texts = [text for section in sections[:_READ] for text in (section.title, *section.headings, section.text)]
+    return Marks(
+        [
+            *everyday_phrases(),
+            *map(words_of, [*phrases, *texts, *(one for one in tables.stop_words for _ in range(_COMMON))]),
+        ]
+    )
+
+
+def _reader(tables: SearchTables, concepts: Concepts, marks: Marks, indexes: Sequence[SectionIndex]) -> Reader:
     spellings = {word(typed).exact: words_of(meant) for typed, meant in tables.spellings.items()}
     stop_words = frozenset(word(one).exact for one in tables.stop_words)
     bare_stop_words = frozenset(word(fold(one)).folded for one in tables.stop_words)
@@ -103,6 +119,7 @@ def _reader(tables: SearchTables, concepts: Concepts, indexes: Sequence[SectionI
         stop_words=stop_words,
         bare_stop_words=bare_stop_words,
         ambiguous=bare_stop_words & {fold(one) for one in marked - stop_words},
+        marks=marks,
         openings=frozenset(word(fold(one)).folded for one in tables.openings),
         stands=lambda term: any(index.get(term) for index in indexes),
     )
@@ -167,7 +184,7 @@ def _share(one: Sought, query: Query) -> float:
     """How much of its places a term covers."""
     first = query.places[one.places[0]].word
     if len(one.places) > 1 or one.term[0] == "#" or not is_syllable(first.folded):
-        return 1.0
+        return one.sure
     return _LONE_OTHER_MARKS if first.is_marked and one.term[0] != "=" else _LONE_SYLLABLE
 
 

@@ -42,14 +42,16 @@ class Standing:
             count = _count(len(self.candidate.problems), "problem")
             stays = f", version {short(self.live.version)} stays live" if self.live else ""
             return f"{self.folder} does not check ({count}){stays}: `shopdesk policies check` lists what is wrong"
-        if self.live is None or not self.changes:
-            return ""
         version, state = short(self.candidate.digest), self.considered and self.considered.state
+        if state != "refused" and (self.live is None or not self.changes):
+            return ""
         if state == "waiting":
             return f"{self.folder} holds version {version}, which waits: `shopdesk policies activate folder --reason …`"
         if state == "refused" and self.considered:
             count = _count(len(self.considered.problems), "test")
-            return f"{self.folder} holds version {version}, which is not live since {count} failed: see `policies list`"
+            shows = "`shopdesk policies test` shows what is expected"
+            return f"{self.folder} holds version {version}, which is not live since {count} failed: {shows}"
+        assert self.live
         since = (
             f"version {short(self.live.version)} was made live by {self.live.who}" if state else "it is not live yet"
         )

@@ -1,6 +1,6 @@
 """What an admin should look at though it may go live: contradictions between languages, and what ends soon."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from bot.errors import Problem
@@ -8,6 +8,7 @@ from bot.policies.figures import MOST_FIGURES, Figures, figures_in
 from bot.policies.findings import Findings, shown
 from bot.policies.period import Terms
 from bot.policies.prompts import Prompts, Section
+from bot.policies.references import SectionNames
 from bot.policies.sections import MAX_SECTION_CHARS
 
 SOON = timedelta(days=14)
@@ -40,6 +41,7 @@ def warnings_of(prompts: Prompts, *, language: str, wall: datetime) -> tuple[Pro
     for policy, terms in prompts.terms().items():
         file = f"policies/{policy}.md"
         _look_at_time(prompts.files[file], terms, wall, of(file))
+    _look_at_tests(prompts, wall, of)
     comparer = _Comparer()
     for languages in policies.values():
         first = languages.get(language) or languages[min(languages)]
@@ -63,6 +65,21 @@ def _look_at_time(text: str, terms: Terms, wall: datetime, findings: Findings) -
         soon = f"in {days} days" if days > 1 else "tomorrow" if days else "today"
         fix = "Look after what holds then, if something has to."
         findings.add(line, f"this policy ends {soon} ({until}).", fix)
+
+
+def _look_at_tests(prompts: Prompts, wall: datetime, of: Callable[[str], Findings]) -> None:
+    """Tests that hold today and will fail by themselves, which would keep the next save from going live."""
+    limited = {section.id: section.terms.period for section in prompts.sections if section.terms.period.until}
+    if not limited:
+        return
+    names = SectionNames.of(prompts.sections)
+    for test in prompts.tests:
+        for named in test.finds if test.at is None else ():
+            ids = names.meant(named.words)
+            if ids and ids <= limited.keys() and not (period := limited[min(ids)]).is_over(wall):
+                fix = f"Write “at: {day}” into the test." if (day := period.a_day()) else "Write at: and a day into it."
+                reason = f"this test fails once “{shown(named.words)}” has ended ({period.until})."
+                of(test.file).add(named.line, reason, fix)
 
 
 def _look_at_language(

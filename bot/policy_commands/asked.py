@@ -10,27 +10,32 @@ import typer
 
 from bot.policies.naming import FOLDER
 from bot.policy_commands.gaps import Gaps
+from bot.policy_commands.options import AsJson, EnvFile, Leave, ReadSettings
 from bot.policy_commands.replay import replay
 from bot.policy_commands.who_said import who_said
 from bot.settings import Settings
 from bot.stats import since_of
 
-Leave = Callable[[Callable[[], int]], None]
-AsJson = Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")]
-EnvFile = Annotated[Path | None, typer.Option("--env-file", help="Read the settings from this file instead of .env.")]
 Work = Callable[[Settings], Coroutine[Any, Any, int]]
+Does = Callable[[typer.Context, Path | None, Work], None]
+Since = Annotated[str, typer.Option(help="How far back: 90m, 24h, 30d, or all.")]
 
 
-def add_asked(app: typer.Typer, *, leave: Leave, settings: Callable[[Path | None], Settings]) -> None:
+def add_asked(app: typer.Typer, *, leave: Leave, settings: ReadSettings) -> None:
     """Add the words. `leave` runs an action and ends with its status, `settings` reads them from a file."""
 
     def does(context: typer.Context, env_file: Path | None, work: Work) -> None:
         leave(lambda: asyncio.run(work(settings(env_file or context.obj))))
 
+    _add_gaps(app, does)
+    _add_past(app, does)
+
+
+def _add_gaps(app: typer.Typer, does: Does) -> None:
     @app.command()
     def gaps(
         context: typer.Context,
-        since: Annotated[str, typer.Option(help="How far back: 90m, 24h, 30d, or all.")] = "30d",
+        since: Since = "30d",
         limit: Annotated[int, typer.Option(min=1, max=10_000, help="So many groups at most.")] = 20,
         write_test: Annotated[
             int | None, typer.Option(metavar="N", min=1, help="Write a test for group N into tests/gaps.yaml.")
@@ -51,17 +56,20 @@ def add_asked(app: typer.Typer, *, leave: Leave, settings: Callable[[Path | None
         else:
             does(context, env_file, lambda found: Gaps(found, start, since).write(write_test, finds, as_json=as_json))
 
+
+def _add_past(app: typer.Typer, does: Does) -> None:
     @app.command("who-said")
     def who_said_(
         context: typer.Context,
         section: Annotated[str, typer.Argument(help="vi/returns#phi-doi-tra, vi/returns, or “returns › heading”.")],
-        since: Annotated[str, typer.Option(help="How far back: 90m, 24h, 30d, or all.")] = "all",
+        since: Since = "all",
+        limit: Annotated[int, typer.Option(min=1, max=100_000, help="So many answers at most.")] = 50,
         as_json: AsJson = False,
         env_file: EnvFile = None,
     ) -> None:
         """Show the answers that relied on a section, newest first: for when it was wrong."""
         start = _start(since)
-        does(context, env_file, lambda found: who_said(found, section, start, as_json=as_json))
+        does(context, env_file, lambda found: who_said(found, section, start, limit, as_json=as_json))
 
     @app.command("replay")
     def replay_(

@@ -17,6 +17,7 @@ from bot.settings import Settings
 from bot.storage.database import Database
 from bot.storage.lock import locked
 from bot.storage.policies import PolicyVersions
+from bot.storage.reading import is_there
 from bot.text import clean, one_line
 
 _TRIES, _PAUSE = 30, 0.1
@@ -58,7 +59,7 @@ async def activate(settings: Settings, version: str, *, why: str, force: bool = 
 
 async def rollback(settings: Settings, *, why: str) -> Change:
     """Go back to the version that was live before. Raises a `ShopdeskError` when there is none."""
-    if not settings.database.exists():
+    if not is_there(settings.database):
         raise StorageError(f"There is no {settings.database} yet: nothing was live before.")
     return await _changed(settings, "policies.rollback", who=operator(), why=why)
 

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from bot.errors import StorageError
 from bot.policies.candidate import stored_candidate
@@ -25,7 +26,7 @@ class Chosen:
 async def chosen(settings: Settings, name: str, folder: Path | None = None) -> Chosen:
     """The policies of that name, or of a folder. Raises `PromptsError` when they do not check, `StorageError` when
     there is none of that name."""
-    language = settings.shopdesk_language
+    language, zone = settings.shopdesk_language, ZoneInfo(settings.shopdesk_timezone)
     if folder is None and name.strip().lower() == FOLDER:
         folder = settings.shopdesk_prompts
     if folder is not None:
@@ -33,7 +34,7 @@ async def chosen(settings: Settings, name: str, folder: Path | None = None) -> C
 
         def read() -> Policies:
             prompts = read_prompts(where, language=language)
-            return Policies(prompts, version_of(prompts.files), language)
+            return Policies(prompts, version_of(prompts.files), language, timezone=zone)
 
         return Chosen(str(folder), await asyncio.to_thread(read))
     async with versions_in(settings) as versions:
@@ -42,5 +43,5 @@ async def chosen(settings: Settings, name: str, folder: Path | None = None) -> C
     if candidate.prompts is None:
         raise StorageError(f"Version {files.name} does not check with this program: {candidate.problems[0]}")
     prompts = candidate.prompts
-    policies = await asyncio.to_thread(Policies, prompts, candidate.digest, language)
+    policies = await asyncio.to_thread(Policies, prompts, candidate.digest, language, timezone=zone)
     return Chosen(f"version {files.name}", policies)

@@ -11,7 +11,9 @@ from rich.console import Console
 
 from bot.errors import Problem
 from bot.policies.candidate import Candidate, read_candidate, stored_candidate
+from bot.policies.examine import examine
 from bot.policies.life import Change
+from bot.policies.live import Policies
 from bot.policies.naming import FOLDER
 from bot.policies.period import on_the_wall
 from bot.policies.prompts import Prompts
@@ -48,11 +50,13 @@ class Desk:
                 candidate, changes = await self._read(folder), None
         prompts = candidate.prompts
         warnings = await self._warnings(prompts, folder) if prompts else ()
+        failed = await self._failed_tests(prompts, folder) if prompts else ()
         counts = (len(prompts.policies), len(prompts.sections)) if prompts else (0, 0)
         if as_json:
-            result: dict[str, Any] = {"ok": prompts is not None, "folder": str(folder)}
+            result: dict[str, Any] = {"ok": prompts is not None and not failed, "folder": str(folder)}
             result |= {"version": candidate.digest if prompts else None, "policies": counts[0], "sections": counts[1]}
-            self._out.json(result | {"problems": candidate.problems, "warnings": warnings, "changes": changes})
+            found_wrong = {"problems": candidate.problems, "failed_tests": failed, "warnings": warnings}
+            self._out.json(result | found_wrong | {"changes": changes})
         elif prompts is None:
             self._out.problems(candidate.problems)
             number = len(candidate.problems)
@@ -62,11 +66,12 @@ class Desk:
             self._out.line(
                 f"{folder} checks: {counts[0]} policies with {counts[1]} sections, sentences in {languages}."
             )
+            self._out.failed_tests(failed, len(prompts.tests))
             self._out.warnings(warnings)
             if changes is not None:
                 self._out.line("It differs from what is live:" if changes else "It is what is live.")
                 self._out.changes(changes or ())
-        return GOOD if prompts else FOUND_WRONG
+        return GOOD if prompts and not failed else FOUND_WRONG
 
     async def list(self, *, as_json: bool) -> int:
         """What is live and what is in it, and how the folder stands to that."""
@@ -185,6 +190,13 @@ class Desk:
         language = self._settings.shopdesk_language
         found = await asyncio.to_thread(warnings_of, prompts, language=language, wall=self._wall())
         return tuple(replace(warning, file=f"{folder.as_posix()}/{warning.file}") for warning in found)
+
+    async def _failed_tests(self, prompts: Prompts, folder: Path) -> tuple[Problem, ...]:
+        """What keeps it from going live though its files are in order."""
+        policies = await asyncio.to_thread(Policies, prompts, "", self._settings.shopdesk_language, timezone=self._zone)
+        return tuple(
+            replace(problem, file=f"{folder.as_posix()}/{problem.file}") for problem in await examine(policies)
+        )
 
     def _wall(self) -> datetime:
         """What the shop's clock shows."""

@@ -5,7 +5,7 @@ import itertools
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
-from datetime import UTC, date, datetime, time, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from pathlib import Path
 
 from bot.bursts import Arrivals
@@ -24,14 +24,13 @@ from bot.errors import ModelError, Unavailable
 from bot.llm.base import Billed, ChatModel, Finished, ModelEvent, ModelRequest, Restarted, Usage
 from bot.policies.examine import Ask, Said
 from bot.policies.live import Policies
+from bot.policies.period import NOON
 from bot.scheduler import SendScheduler
 from bot.storage.database import Database
 from bot.storage.messages import Messages, StoredMessage
 from bot.storage.turns import Turns
 
 _PLATFORM = "rehearsal"
-_NOON = time(12, 0)
-"""On a day that a test names it is noon."""
 
 
 @asynccontextmanager
@@ -102,7 +101,7 @@ class _Stage:
     def _clock(self, at: date | None) -> Callable[[], datetime]:
         if at is None:
             return lambda: datetime.now(UTC)
-        return lambda: datetime.combine(at, _NOON, self._timezone)
+        return lambda: datetime.combine(at, NOON, self._timezone)
 
 
 class _Metered:

@@ -23,6 +23,7 @@ from bot.policies.period import Calendar, read_moment
 from bot.policies.prompts import Prompts
 from bot.policies.search import Found, Search
 from bot.policies.tables import common_tables
+from bot.policy_commands.options import AsJson, EnvFile, Leave, ReadSettings
 from bot.settings import Settings
 from bot.storage.live import live_files
 from bot.text import clean, one_line
@@ -32,10 +33,8 @@ _STDIN = "-"
 # They end a line for some readers of JSON lines, and JSON lets them stand.
 _LINE_ENDS = regex.compile("[\u0085\u2028\u2029]")
 
-Leave = Callable[[Callable[[], int]], None]
 
-
-def add_search(app: typer.Typer, *, leave: Leave, settings: Callable[[Path | None], Settings]) -> None:
+def add_search(app: typer.Typer, *, leave: Leave, settings: ReadSettings) -> None:
     """Add the word `search`. `leave` runs an action and ends with its status, `settings` reads them from a file."""
 
     @app.command()
@@ -54,10 +53,8 @@ def add_search(app: typer.Typer, *, leave: Leave, settings: Callable[[Path | Non
             str | None, typer.Option(metavar="DATE", help="What counts then: 2026-02-10, or “2026-02-10 18:00”.")
         ] = None,
         staff: Annotated[bool, typer.Option("--staff", help="What a question of staff finds.")] = False,
-        as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
-        env_file: Annotated[
-            Path | None, typer.Option("--env-file", help="Read the settings from this file instead of .env.")
-        ] = None,
+        as_json: AsJson = False,
+        env_file: EnvFile = None,
     ) -> None:
         """Show the sections of the policies that a question finds, best first."""
         text = " ".join(words) if words else None

@@ -21,7 +21,7 @@ from bot.settings import Settings
 from bot.storage.database import Database
 from bot.storage.lock import locked
 from bot.storage.policies import Activation, PolicyVersion, PolicyVersions
-from bot.storage.reading import ReadOnlyDatabase, is_current
+from bot.storage.reading import ReadOnlyDatabase, is_current, is_there
 
 _CONTEXT = 3
 _GUESSES = 3
@@ -81,7 +81,7 @@ class FileDiff:
 async def versions_in(settings: Settings) -> AsyncIterator[PolicyVersions | None]:
     """The versions, only to be read; None while there is no database. Raises `StorageError`."""
     path = settings.database
-    if not path.exists():
+    if not is_there(path):
         yield None
         return
     if not await is_current(path):

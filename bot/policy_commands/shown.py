@@ -51,13 +51,27 @@ class Printer:
             place = f"{problem.file}:{problem.line}" if problem.line else problem.file
             self.line((place, "bold"), f": {problem.reason} ", (problem.fix, "italic"))
 
+    def failed_tests(self, problems: Sequence[Problem], tests: int) -> None:
+        """What of its tests keeps a folder from going live; of `tests` in all."""
+        self.problems(problems)
+        if problems:
+            fail = (
+                "1 question of its tests fails"
+                if len(problems) == 1
+                else f"{len(problems)} of its tests' questions fail"
+            )
+            self.line((f"{fail}: this does not go live, unless with --force.", "bold red"))
+        elif tests:
+            self.line(f"Its {tests:,} tests pass." if tests > 1 else "Its test passes.")
+
     def warnings(self, warnings: Sequence[Problem]) -> None:
         """What keeps nothing from going live."""
         for warning in warnings:
             place = f"{warning.file}:{warning.line}" if warning.line else warning.file
             self.line(("warning ", "yellow"), (place, "bold"), f": {warning.reason} ", (warning.fix, "italic"))
         if number := len(warnings):
-            self.line((f"{number} warning{'s' if number > 1 else ''}; it can go live all the same.", "yellow"))
+            words = f"{number} warnings; they keep" if number > 1 else "1 warning; it keeps"
+            self.line((f"{words} nothing from going live.", "yellow"))
 
     def live(self, activation: Activation | None) -> None:
         if activation is None:
@@ -78,7 +92,8 @@ class Printer:
             self.line(f"  {row.name:<{name}}  ", (f"{counted:<{count}}", "dim"), f"  {row.title}", told)
 
     def folder(self, standing: Standing) -> None:
-        words = standing.words() or f"{standing.folder} is what is live"
+        as_it_is = "is what is live" if standing.live else "goes live at the first start"
+        words = standing.words() or f"{standing.folder} {as_it_is}"
         self.line(("folder  ", "bold"), (words, "yellow" if standing.words() else ""))
         if standing.candidate.prompts is None:
             self.problems(standing.candidate.problems)

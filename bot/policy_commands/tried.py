@@ -18,6 +18,7 @@ from bot.policies.live import Policies
 from bot.policies.naming import FOLDER
 from bot.policy_commands.chosen import Chosen, chosen
 from bot.policy_commands.junit import junit
+from bot.policy_commands.options import AsJson, EnvFile, Leave, ReadSettings
 from bot.policy_commands.rehearsal import rehearsal
 from bot.policy_commands.shown import Printer
 from bot.settings import Settings, read_settings
@@ -27,11 +28,10 @@ GOOD, FOUND_WRONG = 0, 1
 _QUESTION = 160
 _OFFLINE = "offline"
 
-Leave = Callable[[Callable[[], int]], None]
 MakeModel = Callable[[Settings, Policies], ChatModel]
 
 
-def add_tests(app: typer.Typer, *, leave: Leave, settings: Callable[[Path | None], Settings], model: MakeModel) -> None:
+def add_tests(app: typer.Typer, *, leave: Leave, settings: ReadSettings, model: MakeModel) -> None:
     """Add the word `test`. `model` makes the model that the settings name."""
     make = model
 
@@ -49,10 +49,8 @@ def add_tests(app: typer.Typer, *, leave: Leave, settings: Callable[[Path | None
         prompts: Annotated[
             Path | None, typer.Option(metavar="DIR", help="Try this folder instead of the shop's own.")
         ] = None,
-        as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-        env_file: Annotated[
-            Path | None, typer.Option("--env-file", help="Read the settings from this file instead of .env.")
-        ] = None,
+        as_json: AsJson = False,
+        env_file: EnvFile = None,
     ) -> None:
         """Try the tests in prompts/tests: what each question finds and, with a model, what is answered."""
 
@@ -177,7 +175,7 @@ def _with_model(settings: Settings, name: str) -> Settings:
     try:
         name = read_settings(None, shopdesk_model=name).model
     except SettingsError:
-        raise SettingsError(f"--model {name} names no model: write anthropic:MODEL, or offline.") from None
+        raise SettingsError(f"--model {name} names no model: write PROVIDER:MODEL, or offline.") from None
     return settings.model_copy(update={"shopdesk_model": name})
 
 

@@ -23,7 +23,7 @@ _TEXT = 200
 _NAMED = 3
 
 
-async def who_said(settings: Settings, words: str, since: datetime | None, *, as_json: bool) -> int:
+async def who_said(settings: Settings, words: str, since: datetime | None, limit: int, *, as_json: bool) -> int:
     """List them. Raises `StorageError` with the nearest names when there is no such section, and never was."""
     asked = await asked_in(settings)
     live = await _live(settings)
@@ -55,11 +55,11 @@ async def who_said(settings: Settings, words: str, since: datetime | None, *, as
                 "section_text": one.text,
                 "is_current": now.get(one.section_id) == one.text,
             }
-            for one in found
+            for one in found[:limit]
         ]
-        out.json({"sections": sorted(ids), "answers": answers})
+        out.json({"sections": sorted(ids), "count": len(found), "answers": answers})
     else:
-        _show(out, found, _labels(ids, names), now)
+        _show(out, found, limit, _labels(ids, names), now)
     return 0
 
 
@@ -85,13 +85,13 @@ def _labels(ids: frozenset[str], names: Sequence[SectionName]) -> str:
     return ", ".join(labels[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _show(out: Printer, found: Sequence[Relied], labels: str, now: dict[str, str]) -> None:
+def _show(out: Printer, found: Sequence[Relied], limit: int, labels: str, now: dict[str, str]) -> None:
     if not found:
         out.line(f"No answer relied on {labels}.")
         return
     answers = "1 answer" if len(found) == 1 else f"{len(found):,} answers"
     out.line((f"{answers} relied on {labels}:", "bold"))
-    for one in found:
+    for one in found[:limit]:
         out.line("")
         changed = ("", "") if now.get(one.section_id) == one.text else ("  it said something else then", "yellow")
         version = short(one.version) if one.version else "unknown"
@@ -99,3 +99,7 @@ def _show(out: Printer, found: Sequence[Relied], labels: str, now: dict[str, str
         out.line((out.time(one.at), "bold"), f"  {where}", changed)
         out.line(("  asked     ", "dim"), one_line(one.question, _TEXT))
         out.line(("  answered  ", "dim"), one_line(one.answer, _TEXT))
+    if len(found) > limit:
+        out.line("")
+        older = "1 older one" if len(found) - limit == 1 else f"{len(found) - limit:,} older ones"
+        out.line((f"{older}: --limit shows more.", "dim"))

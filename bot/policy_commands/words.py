@@ -12,23 +12,27 @@ import typer
 
 from bot.policies.naming import FOLDER
 from bot.policy_commands.desk import Desk
-from bot.settings import Settings
+from bot.policy_commands.options import AsJson, EnvFile, Leave, ReadSettings
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print what was found or done as JSON.")]
-EnvFile = Annotated[Path | None, typer.Option("--env-file", help="Read the settings from this file instead of .env.")]
 Version = Annotated[str, typer.Argument(help="First digits of an id, live, live~1 (the one before it), or folder.")]
-Leave = Callable[[Callable[[], int]], None]
 Work = Callable[[Desk], Coroutine[Any, Any, int]]
 Does = Callable[[typer.Context, Path | None, Work], None]
 
 
-def policy_commands(*, leave: Leave, settings: Callable[[Path | None], Settings]) -> typer.Typer:
+def policy_commands(*, leave: Leave, settings: ReadSettings) -> typer.Typer:
     """The group of words. `leave` runs an action and ends with its status, `settings` reads them from a file."""
     app = typer.Typer(no_args_is_help=True, help="What the shop says: see, compare, check and change what is live.")
 
     def does(context: typer.Context, env_file: Path | None, work: Work) -> None:
         leave(lambda: asyncio.run(work(Desk(settings(env_file or context.obj)))))
 
+    _add_state(app, does)
+    _add_contents(app, does)
+    _add_changes(app, does)
+    return app
+
+
+def _add_state(app: typer.Typer, does: Does) -> None:
     @app.command()
     def check(
         context: typer.Context,
@@ -54,6 +58,8 @@ def policy_commands(*, leave: Leave, settings: Callable[[Path | None], Settings]
         """Show all versions, the newest first: when they were live, by whom and why."""
         does(context, env_file, lambda desk: desk.history(limit, as_json=as_json))
 
+
+def _add_contents(app: typer.Typer, does: Does) -> None:
     @app.command()
     def show(
         context: typer.Context,
@@ -77,9 +83,6 @@ def policy_commands(*, leave: Leave, settings: Callable[[Path | None], Settings]
     ) -> None:
         """Show how two versions differ, file by file; by default what is live and the folder."""
         does(context, env_file, lambda desk: desk.diff(before, after, as_json=as_json))
-
-    _add_changes(app, does)
-    return app
 
 
 def _add_changes(app: typer.Typer, does: Does) -> None:

@@ -168,6 +168,10 @@ class Relay:
         else:
             await self._answer_customer(conversation, messages, arrivals)
 
+    async def break_off(self, conversation: Conversation, message: StoredMessage) -> None:
+        """See `bot.inbox.TurnHandler`."""
+        await self._engine.break_off(conversation, message)
+
     async def give_up(self, conversation: Conversation, messages: Sequence[StoredMessage]) -> None:
         """See `bot.inbox.TurnHandler`."""
         if self._is_post(conversation):

@@ -57,3 +57,11 @@ def adopted(reply_key: str, sent: Mapping[str, MessageRef]) -> list[Slot]:
             return slots
         slot.keys -= 1
         slots.append(slot)
+
+
+def last_of(reply_key: str, sent: Mapping[str, MessageRef]) -> tuple[str, MessageRef] | None:
+    """The last message that a reply has from before a crash, with its key; None when it has none."""
+    slots = adopted(reply_key, sent)
+    if not slots or (ref := slots[-1].ref) is None:
+        return None
+    return slots[-1].key(reply_key, len(slots) - 1), ref

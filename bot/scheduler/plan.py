@@ -69,6 +69,11 @@ class Plan:
         self._taking: Entry | None = None
         self._in_doubt_until = -math.inf
 
+    def doubt(self, now: float) -> None:
+        """An answer to a call was lost: more may be for a while."""
+        if self._limits.doubles:
+            self._in_doubt_until = now + _DOUBT
+
     def start(self, reply: Reply, now: float) -> Entry | None:
         """Take a reply in; its place in its chat is behind those that were started before. None if it is in
         already, or was here and is over."""
@@ -278,8 +283,8 @@ class Plan:
             entry.failures += 1
             longest = min(_MOST_BACKOFF, _BACKOFF * 2.0 ** min(entry.failures - 1, 16))
             entry.not_before = now + longest * (0.5 + self._jitter() / 2)
-            if self._limits.doubles and isinstance(error, Unavailable) and error.maybe_applied:
-                self._in_doubt_until = now + _DOUBT
+            if isinstance(error, Unavailable) and error.maybe_applied:
+                self.doubt(now)
         entry.reply.failed(call, error)
 
     def _settle(self, entry: Entry, now: float) -> None:

@@ -41,14 +41,19 @@ class SendScheduler:
     """One per account on a platform. `run` makes the calls; the other methods may be called before it runs.
 
     Only `run` and the calls that it starts wait for the platform; the loop that reads a model's stream
-    calls `announce`, which does no more than a note.
+    calls `announce`, which does no more than a note. `in_doubt`: it begins as after a lost answer to a call; what was
+    killed may be killed again.
     """
 
-    def __init__(self, platform: ChatPlatform, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, platform: ChatPlatform, *, clock: Callable[[], float] = time.monotonic, in_doubt: bool = False
+    ) -> None:
         self.counts = Counts()
         self._platform = platform
         self._clock = clock
         self._plan = Plan(platform, now=clock())
+        if in_doubt:
+            self._plan.doubt(clock())
         self._typing = TypingSigns(interval=platform.limits.typing_interval, account=self._plan.account)
         self._vanishing = Vanishing()
         self._wake = asyncio.Event()

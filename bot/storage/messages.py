@@ -12,6 +12,9 @@ from bot.storage.outbox import forget, messages_of, reply_key
 
 Mode = Literal["bot", "waiting", "human"]
 
+_EDITED = "@"
+"""Between the id of a message and the moment of its edit."""
+
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
@@ -80,8 +83,8 @@ class Messages:
         """Store a message for good; one that was stored before is found again, not doubled.
 
         An edited message takes the place of the text that is still waiting; when that was answered, it is
-        stored as a correction behind it. That one was deleted is always stored behind it; of one that never came, it
-        is nothing.
+        stored as a correction behind it, unless it says what was said before. That one was deleted is always stored
+        behind it; of one that never came, it is nothing.
         """
         return await self._database.write(lambda db: _receive(db, message, at))
 
@@ -211,6 +214,11 @@ def _correct(
     db: sqlite3.Connection, conversation_id: int, message: InboundMessage, corrects: int, at: datetime
 ) -> tuple[int, bool]:
     """Store the newest text of a message behind it; the inbox id, and whether it is news."""
+    newest = db.execute(
+        "SELECT id, text FROM inbox WHERE id = ? OR corrects = ? ORDER BY id DESC LIMIT 1", (corrects, corrects)
+    ).fetchone()
+    if _says_nothing_new(db, newest, message):
+        return newest["id"], False
     number = 1
     while True:
         correction = replace(message, message_id=_correction_id(message.message_id, message.sent_at, number))
@@ -228,6 +236,13 @@ def _known(db: sqlite3.Connection, message: InboundMessage) -> sqlite3.Row | Non
         (message.address.platform, message.message_id),
     ).fetchone()
     return row
+
+
+def _says_nothing_new(db: sqlite3.Connection, known: sqlite3.Row, message: InboundMessage) -> bool:
+    """Telegram's updates of edited messages "may at times be triggered by changes to message fields that are either
+    unavailable or not actively used by your bot": https://core.telegram.org/bots/api#update"""
+    files = db.execute("SELECT source_id FROM attachments WHERE inbox_id = ? ORDER BY position", (known["id"],))
+    return known["text"] == message.text and [row[0] for row in files] == [one.source_id for one in message.attachments]
 
 
 def keep_edit(db: sqlite3.Connection, answered: StoredMessage, at: datetime) -> None:

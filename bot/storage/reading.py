@@ -39,6 +39,17 @@ class ReadOnlyDatabase(Database):
             raise failed(exc) from exc
 
 
+def is_there(path: Path) -> bool:
+    """Whether there is a database. Raises `StorageError` when that cannot be seen."""
+    try:
+        return path.exists()
+    except OSError as exc:
+        reason = exc.strerror or type(exc).__name__
+        raise StorageError(
+            f"{path} cannot be read: {reason}. Let this user read the folder, or set SHOPDESK_DATA."
+        ) from exc
+
+
 async def is_current(path: Path) -> bool:
     """Whether the file has the shape that this program reads. Raises `StorageError` when it is a newer one's."""
 

@@ -2,17 +2,19 @@
 
 import math
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
 from bot.errors import StorageError
 from bot.storage.backup import opened
+from bot.storage.costs import Costs, Today, costs, today
 from bot.storage.database import iso
 from bot.storage.faults import unusable
 from bot.storage.schema import migrations
+from bot.storage.switches import Turned, last_turned
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class Times:
     count: int
     p50_ms: int | None
     p95_ms: int | None
+    p99_ms: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +61,30 @@ class Stats:
     """Until the model was asked; this and the two below are of answers of the model."""
     first_visible: Times
     finished: Times
+    costs: Costs
+    today: Today
+    model_switch: Turned | None
+    """How the kill switch was turned last; None: never."""
+
+    @property
+    def success_rate(self) -> float | None:
+        """The share of answers that reached their end, or were stopped by their reader, of those for which a model
+        was asked; None: there are none."""
+        good = self.outcomes.get("complete", 0) + self.outcomes.get("stopped", 0)
+        bad = self.outcomes.get("failed", 0) + self.outcomes.get("refused", 0)
+        return good / (good + bad) if good + bad else None
 
 
-def stats(database: Path, *, since: datetime | None, at: datetime) -> Stats:
-    """Count what is in the file. Blocks, and holds up nobody who writes. Raises `StorageError`."""
+def stats(
+    database: Path,
+    *,
+    since: datetime | None,
+    at: datetime,
+    timezone: tzinfo = UTC,
+    is_free: Callable[[str], bool] = lambda model: False,
+) -> Stats:
+    """Count what is in the file, by the days of `timezone`. `is_free`: this model has a price, and it is 0. Blocks, and
+    holds up nobody who writes. Raises `StorageError`."""
     if not database.exists():
         raise StorageError(f"There is no database at {database}: nothing to count. SHOPDESK_DATA names its folder.")
     try:
@@ -71,7 +94,7 @@ def stats(database: Path, *, since: datetime | None, at: datetime) -> Stats:
             db.execute("PRAGMA query_only=ON")
             db.execute("BEGIN")
             _must_be_of_today(db, database)
-            return _counted(db, database, since, at)
+            return _counted(db, database, since, at, timezone, is_free)
     except sqlite3.Error as exc:
         raise unusable(database, exc, "`shopdesk restore --list` shows the backups.") from exc
 
@@ -84,7 +107,14 @@ def _must_be_of_today(db: sqlite3.Connection, database: Path) -> None:
         raise StorageError(f"{database} was written by {age} Shopdesk (schema {schema}, here {ours}): {advice}.")
 
 
-def _counted(db: sqlite3.Connection, database: Path, since: datetime | None, at: datetime) -> Stats:
+def _counted(
+    db: sqlite3.Connection,
+    database: Path,
+    since: datetime | None,
+    at: datetime,
+    timezone: tzinfo,
+    is_free: Callable[[str], bool],
+) -> Stats:
     start = iso(since) if since else ""
     oldest = db.execute("SELECT min(received_at) FROM inbox WHERE answered_at IS NULL").fetchone()[0]
     outcomes = db.execute(
@@ -105,6 +135,9 @@ def _counted(db: sqlite3.Connection, database: Path, since: datetime | None, at:
         request=_times(db, "request_ms", start),
         first_visible=_times(db, "first_visible_ms", start),
         finished=_times(db, "finished_ms", start),
+        costs=costs(db, since, timezone, is_free=is_free),
+        today=today(db, at, timezone),
+        model_switch=last_turned(db, "model"),
     )
 
 
@@ -134,12 +167,12 @@ def _times(db: sqlite3.Connection, column: str, start: str) -> Times:
     those = f"FROM turns WHERE role = 'assistant' AND created_at >= ? AND request_ms NOTNULL AND {column} NOTNULL"
     count = _number(db, f"SELECT count(*) {those}", start)
     if not count:
-        return Times(0, None, None)
-    p50, p95 = (
+        return Times(0, None, None, None)
+    p50, p95, p99 = (
         _number(db, f"SELECT {column} {those} ORDER BY {column} LIMIT 1 OFFSET ?", start, math.ceil(share * count) - 1)
-        for share in (0.5, 0.95)
+        for share in (0.5, 0.95, 0.99)
     )
-    return Times(count, p50, p95)
+    return Times(count, p50, p95, p99)
 
 
 def _number(db: sqlite3.Connection, sql: str, *values: object) -> int:

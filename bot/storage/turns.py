@@ -17,6 +17,9 @@ from bot.storage.outbox import forget, reply_key
 Outcome = Literal["complete", "stopped", "failed", "refused", "undeliverable", "sentence"]
 """How a turn ended. A question that was refused is no history: with it every later answer would be refused."""
 
+OVER_BUDGET = "over_budget"
+"""The `stop_reason` of a turn that no model was asked about, since the day's budget was spent."""
+
 Shown = Callable[[str, str, str], str]
 """What a reader sees of an answer, given its preface, its text and its notice."""
 
@@ -53,7 +56,8 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What a turn has cost with one model and one key of it (its label, never the key). `cost` is in nano-dollars."""
+    """What a turn has cost with one model and one key of it (its label, never the key). `cost` is in nano-dollars;
+    `estimated_tokens` of all tokens are guessed, since an attempt broke off before they were counted."""
 
     model: str
     key: str
@@ -62,6 +66,7 @@ class Spent:
     cache_read_tokens: int
     cache_write_tokens: int
     cost: int
+    estimated_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +161,7 @@ def _store_answer(
     )
     db.executemany(
         "INSERT INTO spendings (turn_id, model, key, input_tokens, output_tokens, cache_read_tokens,"
-        " cache_write_tokens, cost) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        " cache_write_tokens, cost, estimated_tokens) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [(turn_id, *astuple(one)) for one in answer.spent],
     )
     if answer.gap:
@@ -220,7 +225,7 @@ def _insert_reply(db: sqlite3.Connection, conversation_id: int, last: int, answe
 
 def _together(spent: Sequence[Spent]) -> Sequence[int | None]:
     """The four kinds of tokens and the cost."""
-    return [sum(column) for column in zip(*(astuple(one)[2:] for one in spent), strict=True)] or [None] * 5
+    return [sum(column) for column in zip(*(astuple(one)[2:7] for one in spent), strict=True)] or [None] * 5
 
 
 def _transcript(db: sqlite3.Connection, address: Address, shown: Shown) -> tuple[PastMessage, ...]:

@@ -1,4 +1,4 @@
-"""Keeps the write-ahead log bounded: SQLite itself starts it over only when no reader is looking at it."""
+"""The write-ahead log: kept bounded, since SQLite starts it over only when no reader is looking at it."""
 
 import logging
 import math
@@ -16,6 +16,12 @@ _PAUSE_FOR_READERS = 200
 """Milliseconds that writes may wait for the readers of the moment to finish."""
 _AGAIN = 5.0
 """Seconds between two such pauses, when a reader stays longer."""
+
+
+def was_left_open(database: Path) -> bool:
+    """Whether whoever served a database last was killed, or another tool has it open at the moment. Ask before it is
+    opened: SQLite removes the log when the last connection closes."""
+    return Path(f"{database}-wal").exists()
 
 
 class BoundedLog:

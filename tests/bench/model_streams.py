@@ -1,4 +1,5 @@
-"""CPU of reading many model streams at once: the SDK's stream helper, its raw events, and `AnthropicModel`.
+"""CPU of reading many model streams at once: the SDK's stream helper, its raw events, and our doors, alone and with
+a pool of keys in front.
 
 `python -m tests.bench.model_streams 200` starts the loopback model in a process of its own, so that only
 the reader's time is counted.
@@ -11,15 +12,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 
 import anthropic
 
 from bot.chat import Source
-from bot.llm.anthropic.model import AnthropicModel
+from bot.llm.anthropic.model import ANTHROPIC, AnthropicModel
 from bot.llm.anthropic.request import build_body
-from bot.llm.base import ModelMessage, ModelRequest, TextDelta
+from bot.llm.base import ChatModel, ModelMessage, ModelRequest, TextDelta
+from bot.llm.keys import Key, KeyPool
+from bot.llm.openai_compatible.model import OPENAI, OpenAIModel
 
-MODEL = "claude-haiku-5-5"
+MODEL, OTHER = "claude-haiku-5-5", "OpenAIModel"
 WORD, WORDS = "mua hàng ", 100
 """Each word comes as two deltas."""
 REQUEST = ModelRequest(
@@ -36,8 +40,8 @@ async def main(count: int) -> None:
     print(f"{count} streams at once, {2 * WORDS} deltas each at 40 a second")
     print(f"{'reader':24} {'CPU a stream':>14} {'ratio':>6} {'first text p50/p95':>20} {'last text p95':>14}")
     base = None
-    for name in ("helper", "raw events", "raw events on aiohttp", "AnthropicModel"):
-        with loopback_model() as (url, key):
+    for name in ("helper", "raw events", "raw events on aiohttp", "AnthropicModel", "pool of AnthropicModel", OTHER):
+        with loopback_model("openai" if name == OTHER else "anthropic") as (url, key):
             cpu, firsts, lasts = await measure(name, url, key, count)
         base = base or cpu
         p50, p95 = firsts[count // 2], firsts[count * 95 // 100]
@@ -67,8 +71,8 @@ async def measure(name: str, url: str, key: str, count: int) -> tuple[float, lis
 
 
 async def reader(name: str, url: str, key: str, stack: contextlib.AsyncExitStack) -> Reader:
-    if name == "AnthropicModel":
-        model = AnthropicModel(model=MODEL, api_keys=[key], base_url=url)
+    if "Model" in name:
+        model = ours(name, url, key)
         stack.push_async_callback(model.close)
         return lambda: read_ours(model)
     http = anthropic.DefaultAioHttpClient() if "aiohttp" in name else None
@@ -78,7 +82,14 @@ async def reader(name: str, url: str, key: str, stack: contextlib.AsyncExitStack
     return (lambda: read_helper(client)) if name == "helper" else (lambda: read_raw(client))
 
 
-async def read_ours(model: AnthropicModel) -> tuple[float, int]:
+def ours(name: str, url: str, key: str) -> ChatModel:
+    if name == OTHER:
+        return OpenAIModel(model="gpt-4.1-mini", api_key=key, endpoint=replace(OPENAI, base_url=url))
+    model = AnthropicModel(model=MODEL, api_key=key, endpoint=replace(ANTHROPIC, base_url=url))
+    return KeyPool([(Key("one"), model)]) if "pool" in name else model
+
+
+async def read_ours(model: ChatModel) -> tuple[float, int]:
     first, characters = 0.0, 0
     async for event in model.stream(REQUEST):
         if isinstance(event, TextDelta):
@@ -106,11 +117,11 @@ async def read_raw(client: anthropic.AsyncAnthropic) -> tuple[float, int]:
 
 
 @contextlib.contextmanager
-def loopback_model() -> Iterator[tuple[str, str]]:
+def loopback_model(kind: str = "anthropic") -> Iterator[tuple[str, str]]:
     """The loopback model in a process of its own: its address and key."""
     arguments = ["--rate", "40", "--say", WORD, "--repeat", str(WORDS)]
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.servers.anthropic", *arguments], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", f"tests.servers.{kind}", *arguments], stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         yield process.stdout.readline().strip(), process.stdout.readline().strip()

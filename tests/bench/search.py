@@ -64,7 +64,8 @@ def show_quality(part: Part, search: Search, *, missed: bool) -> None:
     for question in questions.off_topic:
         found = find(search, question)
         outside.add(ids(found), question, bool(found) and found[0].good)
-    print(f"about no policy: {len(outside.ranks)} questions, {outside.accepted:.1%} of them accepted")
+    if outside.ranks:
+        print(f"about no policy: {len(outside.ranks)} questions, {outside.accepted:.1%} of them accepted")
 
 
 def show_speed(prompts: Prompts, count: int) -> None:

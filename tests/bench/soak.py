@@ -30,7 +30,7 @@ from tests.bench.chaos import load
 from tests.bench.kills.judge import Verdict, judge
 from tests.bench.kills.stage import environment
 from tests.bench.kills.web_door import PatientVisitor
-from tests.bench.kills.words import sentences
+from tests.bench.kills.words import is_quoted, sentences
 from tests.bench.proofs import QUIET, Stand, stand, until
 from tests.servers.anthropic.script import Fault
 from tests.servers.discord import DiscordServer
@@ -62,6 +62,9 @@ class Person:
     ask: Callable[[str], object]
     texts: Callable[[], Sequence[str]]
     visitor: PatientVisitor | None = None
+    greets: bool = False
+    """Writes once before anything fails: what somebody writes in private for the first time ever, while the program is
+    not there, cannot be found on this platform."""
 
     async def leave(self) -> None:
         if self.visitor:
@@ -107,6 +110,7 @@ async def soak(seconds: float, crowd: Crowd = Crowd(), *, kills: bool = False, s
             async with program.open():
                 soaked.before = await program.level()
                 people = _people(shop, crowd)
+                await _get_acquainted(people, shop)
                 breaking = asyncio.create_task(_break(shop, chance, soaked, crowd.pace, disk=disk))
                 killing = asyncio.create_task(_kill(program, chance, soaked)) if kills else None
                 began = time.monotonic()
@@ -217,7 +221,9 @@ def _customer(telegram: TelegramServer, chat: int) -> Person:
 
 def _member(discord: DiscordServer, number: int) -> Person:
     member = discord.add_member(f"Nhân viên {number}", discord.staff_role)
-    return Person(f"staff {number}", member.dm, lambda: [one.content for one in discord.answers(member.direct)])
+    return Person(
+        f"staff {number}", member.dm, lambda: [one.content for one in discord.answers(member.direct)], greets=True
+    )
 
 
 def _visitor(name: str, visitor: PatientVisitor) -> Person:
@@ -225,6 +231,13 @@ def _visitor(name: str, visitor: PatientVisitor) -> Person:
         return [one.text for one in visitor.page.values() if one.role == "assistant"]
 
     return Person(name, visitor.say, texts, visitor)
+
+
+async def _get_acquainted(people: Sequence[Person], shop: Stand) -> None:
+    greeting = [one for one in people if one.greets]
+    for one in greeting:
+        one.ask(shop.ledger.ask(one.name, "tiny"))
+    await until(lambda: not judged(shop, greeting)[0].lost, _PATIENCE, every=0.25)
 
 
 async def _live(one: Person, shop: Stand, chance: random.Random, until_then: float, pace: float) -> None:
@@ -252,7 +265,8 @@ def judged(shop: Stand, people: Sequence[Person]) -> tuple[Verdict, int]:
     for one in people:
         if one.name not in shop.ledger.expected:
             continue
-        texts = [" ".join(text.split()) for text in one.texts()]
+        # Where no model answers the policies do, which is no answer to these questions.
+        texts = [down if is_quoted(text) else " ".join(text.split()) for text in one.texts()]
         found = judge({one.name: texts}, {one.name: shop.ledger.expected[one.name]}, shop.ledger.words)
         count = texts.count(down)
         late = sum(max(0, len(shop.ledger.words.asked(text)) - 1) for text in texts)

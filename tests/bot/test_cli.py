@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 
 from bot.checks import CheckResult
 from bot.cli import Announce, Program, command, show
+from bot.config import Config
 from bot.errors import PlatformError, Problem, PromptsError, ShopdeskError, StorageError
 from bot.init import Connections
 from bot.llm.base import ChatModel
@@ -84,9 +85,9 @@ class Shop:
         self._do("backups", settings)
         return self.saved
 
-    def stats(self, settings: Settings, since: datetime | None) -> Stats:
+    def stats(self, settings: Settings, since: datetime | None) -> tuple[Stats, Config]:
         self._do("stats of all" if since is None else f"stats of {(datetime.now(UTC) - since).days} days", settings)
-        return counted(settings.database, since=since)
+        return counted(settings.database, since=since), Config()
 
     def _do(self, word: str, settings: Settings) -> None:
         self.asked.append(word)

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from bot.bursts import Arrivals
-from bot.chat import Address, InboundMessage, UnreadableUpdate
+from bot.chat import Address, InboundMessage, MessageRef, UnreadableUpdate
 from bot.errors import StorageFull
 from bot.inbox import Inbox
 from bot.storage.database import Database
 from bot.storage.messages import Conversation, Messages, StoredMessage
-from tests.words import eventually, message
+from bot.storage.outbox import Outbox, reply_key
+from tests.words import LAN, eventually, message
 
 LONG = "áo " * 30_000
 
@@ -26,6 +27,7 @@ class Handler:
         self._messages = messages
         self.answered: list[list[str]] = []
         self.given_up: list[list[str]] = []
+        self.broken_off: list[str] = []
         self.stopped: list[str] = []
         self.delayed: list[str] = []
         self.waited: list[float | None] = []
@@ -55,6 +57,11 @@ class Handler:
         await self._messages.close(messages, at=datetime.now(UTC))
         self.given_up.append([stored.message.text for stored in messages])
         await self._tell()
+
+    async def break_off(self, conversation: Conversation, message: StoredMessage) -> None:
+        self.broken_off.append(message.message.text)
+        if error := self.fail(message.message.text):
+            raise error
 
     async def stop(self, conversation_id: int, message: InboundMessage, *, inbox_id: int) -> None:
         self.stopped.append(message.address.chat_id)
@@ -90,6 +97,7 @@ class Rig:
     def __init__(self, database: Database, pause: float) -> None:
         self.messages = Watched(database)
         self.handler = Handler(self.messages)
+        self.outbox = Outbox(database)
         self.jump, self.later = timedelta(), 0.0  # of the wall clock, and of time itself
         self.stopped: float | None = None  # time stands still at this moment
         self._database = database
@@ -175,6 +183,21 @@ async def test_what_waits_in_front_of_a_start_afresh_is_not_answered_any_more(ri
         await handler.until(lambda h: len(h.answered) == 2)
     assert handler.answered == [["new"], ["ba"]]
     assert await rig.messages.conversations_waiting({"shop"}) == ()
+
+
+@pytest.mark.parametrize(("fails", "tries"), [(False, 1), (True, 3)])
+async def test_what_was_begun_in_front_of_a_start_afresh_is_broken_off_first_and_keeps_nobody_waiting(
+    rig: Rig, fails: bool, tries: int
+) -> None:
+    await rig.messages.receive(message("một"), at=datetime.now(UTC))
+    received = await rig.messages.receive(message("hai", 2), at=datetime.now(UTC))
+    await rig.outbox.sending(key := reply_key(received.inbox_id), LAN, doubles=True)
+    await rig.outbox.sent(key, MessageRef(LAN, "1"))
+    await rig.messages.receive(message("", 3, command="new"), at=datetime.now(UTC))
+    rig.handler.fail = lambda text: ValueError("no") if fails and text == "hai" else None
+    async with rig.running() as handler:
+        await handler.until(lambda h: len(h.answered) == 1)
+    assert (handler.broken_off, handler.answered) == (["hai"] * tries, [["new"]])
 
 
 async def test_what_was_left_unanswered_is_answered_at_the_next_start(rig: Rig) -> None:

@@ -188,7 +188,7 @@ async def test_what_an_older_program_never_forgot_is_forgotten_and_what_it_began
     insert = "INSERT INTO outbox VALUES (?, ?, 'shop', 'lan', '', '9', ?, ?)"
     await old.write(lambda db: db.executemany(insert, found))
     await old.close()
-    (step,) = (one for one in migrations() if one.name.endswith("_outbox_done_with.sql"))
+    step = next(step for step in migrations() if step.name.endswith("_outbox_done_with.sql"))
     with closing(sqlite3.connect(path)) as db:
         db.executescript(step.read_text(encoding="utf-8"))
     new = await Database.open(path)

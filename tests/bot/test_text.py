@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.text import Cleaner, clean, fold, is_blank, one_line, utf16_units
+from bot.text import Cleaner, clean, fold, is_blank, loggable, one_line, utf16_units
 
 ANYTHING = st.text(st.characters(exclude_categories=()))
 
@@ -103,3 +103,17 @@ def test_a_name_becomes_one_line_of_limited_length() -> None:
     assert one_line("  Nguyễn\n Văn\tA ") == "Nguyễn Văn A"
     assert one_line("x" * 100, limit=10) == "x" * 9 + "…"
     assert one_line("x" * 10, limit=10) == "x" * 10
+
+
+@pytest.mark.parametrize(
+    ("complaint", "words", "logged"),
+    [
+        ("The request was refused (max_tokens: too large).", "max 5 áo?", True),
+        ("The request was refused (messages.0: 'mã đơn của em là 4711').", "Xin chào\nmã đơn của em là 4711 ạ", False),
+        ("Refused: 0912345678 is wrong", "0912345678", False),
+        ("No answer in time.", "", True),
+    ],
+)
+def test_a_complaint_that_repeats_what_was_asked_is_not_logged(complaint: str, words: str, logged: bool) -> None:
+    assert (loggable(complaint, words) == complaint) is logged
+    assert logged or words.splitlines()[-1][:8] not in loggable(complaint, words)

@@ -9,8 +9,8 @@ from typing import Literal
 
 from bot.text import fold
 
-Part = Literal["tune", "held_out", "blind"]
-PARTS: tuple[Part, ...] = ("tune", "held_out", "blind")
+Part = Literal["tune", "held_out", "blind", "fresh"]
+PARTS: tuple[Part, ...] = ("tune", "held_out", "blind", "fresh")
 SPELLINGS: Mapping[str, str] = {
     "marks": "Vietnamese, with marks",
     "nfd": "the same, decomposed",

@@ -135,5 +135,14 @@ async def shop(
             "shopdesk_data": folder / "data",
             "shopdesk_prompts": PROMPTS,
             "shopdesk_web": "127.0.0.1:0",
+            "shopdesk_config": impatient(folder),
         }
         yield Shop(telegram_server, discord_server, claude_server, Settings(_env_file=None, **(values | settings)))
+
+
+def impatient(folder: Path) -> Path:
+    """A `shopdesk.toml` with which a model that fails is not tried again for long."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "shopdesk.toml"
+    path.write_text("[model]\nfirst_text = 1\n", encoding="utf-8")
+    return path

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from bot import app
-from bot.llm.anthropic.model import AnthropicModel
+from bot.llm.anthropic.model import ANTHROPIC, AnthropicModel
 from bot.scheduler import SendScheduler
 from tests.servers.anthropic.script import Fault, FaultKind, Pause, Say, Step, Stop
 from tests.servers.telegram import Customer
@@ -33,8 +33,9 @@ async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]
         stage = await stack.enter_async_context(shop(folder, discord_bot_token=None, shopdesk_web="off"))
         opened = await stack.enter_async_context(app.opened(stage.settings))
         await opened.model.close()
+        place = replace(ANTHROPIC, base_url=stage.claude.url)
         impatient = AnthropicModel(
-            model="claude-haiku-5-5", api_keys=[stage.claude.api_key], base_url=stage.claude.url, read_timeout=0.4
+            model="claude-haiku-5-5", api_key=stage.claude.api_key, endpoint=place, read_timeout=0.4
         )
         opened = replace(opened, model=impatient)
         doors = {one.name: app.Door(one, SendScheduler(one)) for one in app.platforms_of(opened, dict)}

@@ -97,11 +97,12 @@ async def test_a_model_that_misuses_its_tools_ends_in_an_answer_or_a_sentence(
         return [Say("Dạ xong ạ.")] if ends and "tool_choice" in body else EVIL[evil](body)
 
     (text,) = await answered(stage, answer)
-    assert len(stage.claude.calls) - before == 5
     if ends:
         assert text == "Dạ xong ạ."
+        assert len(stage.claude.calls) - before == 5
     else:
-        assert text.startswith("Xin lỗi bạn, lúc này mình chưa trả lời được.")
+        assert text.startswith("Trợ lý tự động của shop đang tạm gián đoạn")
+        assert len(stage.claude.calls) - before < 10
 
 
 async def test_nothing_found_is_told_to_claude_behind_the_question(stage: Shop) -> None:

@@ -1,18 +1,13 @@
 """What Claude said before it waits for its tools: kept block by block, to be handed back untouched."""
 
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from bot.errors import ModelUnavailable
 from bot.llm.base import ToolCall
+from bot.llm.calls import ID, MAX_ARGUMENTS, MAX_CALLS, arguments_of, mended
 
-MAX_ARGUMENTS = 64 * 1024
-"""Characters of JSON; what is longer is not kept."""
-MAX_CALLS = 1000
-_ID = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 _GROWING = {"text_delta": "text", "thinking_delta": "thinking", "signature_delta": "signature"}
 
 Json = dict[str, Any]
@@ -27,7 +22,8 @@ class Said:
 
 
 class Blocks:
-    """Collects the content blocks of one message. All others need no more of them than their text."""
+    """Collects the content blocks of one message, also of one that pauses. All others need no more of them than
+    their text."""
 
     def __init__(self) -> None:
         self.calls: list[ToolCall] = []
@@ -64,7 +60,7 @@ class Blocks:
         call = self._call(block) if block.get("type") == "tool_use" else None
         for name, pieces in self._grown.items():
             if name != "input":
-                block[name] = _whole(str(block.get(name) or "") + "".join(pieces))
+                block[name] = mended(str(block.get(name) or "") + "".join(pieces))
         # The API sends empty blocks, and refuses them.
         if block.get("type") != "text" or str(block.get("text")).strip():
             self._blocks.append(block)
@@ -77,26 +73,9 @@ class Blocks:
     def _call(self, block: Json) -> ToolCall:
         call_id, name = str(block.get("id")), str(block.get("name"))
         is_known = any(call.id == call_id for call in self.calls)
-        if is_known or len(self.calls) >= MAX_CALLS or not _ID.fullmatch(call_id) or not _ID.fullmatch(name):
+        if is_known or len(self.calls) >= MAX_CALLS or not ID.fullmatch(call_id) or not ID.fullmatch(name):
             raise ModelUnavailable("The model called a tool in a form that has no answer.")
-        arguments = _arguments(_whole("".join(self._grown.get("input", ()))), block.get("input"))
+        arguments = arguments_of(mended("".join(self._grown.get("input", ()))), block.get("input"))
         block["input"] = arguments or {}
         self.calls.append(ToolCall(call_id, name, arguments))
         return self.calls[-1]
-
-
-def _arguments(written: str, given: object) -> Json | None:
-    """The arguments, if they are a JSON object that can be sent back."""
-    if len(written) > MAX_ARGUMENTS:
-        return None
-    try:
-        value = json.loads(written) if written.strip() else given
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-    except (ValueError, TypeError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _whole(text: str) -> str:
-    """A text whose characters came in halves (JSON escapes may be cut between them) with whole ones."""
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

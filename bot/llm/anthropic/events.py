@@ -4,55 +4,47 @@ The SDK builds a validated object for every event, which costs more than all the
 a handful of fields, and read them off the JSON.
 """
 
-import json
 import logging
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from bot.errors import ModelError, ModelRefused, ModelUnavailable
-from bot.llm.anthropic.blocks import Blocks
-from bot.llm.anthropic.errors import error_in_stream
+from bot.llm.anthropic.blocks import Blocks, Said
 from bot.llm.base import Billed, Cited, Finished, ModelEvent, StopReason, TextDelta, Usage
+from bot.llm.numbered import Marks
+from bot.llm.refusals import error_in_stream
+from bot.llm.sse import SseReader, object_in, parse
 from bot.text import Cleaner, is_blank
 
-MAX_LINE_BYTES = 1024 * 1024
+MAX_PAUSES = 5
+"""So often a message may pause (`pause_turn`) and be asked for again."""
 
 log = logging.getLogger(__name__)
 
 Json = Mapping[str, Any]
 
 
-class SseReader:
-    """Splits a stream of bytes into the data of its events (html.spec.whatwg.org, server-sent events)."""
-
-    def __init__(self) -> None:
-        self._rest = b""
-        self._data: list[bytes] = []
-
-    def feed(self, chunk: bytes) -> Iterator[bytes]:
-        """The data of every event that is complete with this chunk."""
-        *lines, self._rest = (self._rest + chunk).split(b"\n")
-        if len(self._rest) > MAX_LINE_BYTES:
-            raise ModelUnavailable("The model's stream holds a line without an end.")
-        for line in lines:
-            line = line.removesuffix(b"\r")
-            if line.startswith(b"data:"):
-                self._data.append(line[5:])
-            elif not line and self._data:
-                yield b"\n".join(self._data)
-                self._data.clear()
-
-
 class MessageReader:
     """The state of one answer.
 
     `finished` is set by the message's own end and by nothing else; `failure` is what the stream reported,
-    to be raised after the events that came before it. `calls_tools`: tools were offered, so it may end in calls.
+    to be raised after the events that came before it; `paused` is what was said when it is to be asked for again.
+    `calls_tools`: tools were offered, so it may end in calls. `numbered`: the sections have numbers, and the text
+    names those. `keys` are hidden in what the stream reports.
     """
 
-    def __init__(self, model: str, section_ids: Collection[str], *, calls_tools: bool = False) -> None:
+    def __init__(
+        self,
+        model: str,
+        section_ids: Collection[str],
+        *,
+        calls_tools: bool = False,
+        numbered: bool = False,
+        keys: Collection[str] = (),
+    ) -> None:
         self.finished = False
         self.failure: ModelError | None = None
+        self.paused: Said | None = None
         self.progress = 0
         """Events so far that were part of the answer; a ping is none."""
         self._sse = SseReader()
@@ -61,7 +53,14 @@ class MessageReader:
         self._cited: set[str] = set()
         self._asked = self._model = model
         self._blocks = Blocks() if calls_tools else None
+        self._marks = Marks(tuple(section_ids)) if numbered else None
+        self._keys = keys
+        self._pauses = 0
+        self._unkept: list[str] = []
+        """The text of this stream, where no blocks are kept."""
+        self._before: tuple[dict[str, Any], ...] = ()
         self._usage: dict[str, int] = {}
+        self._usage_before = Usage()
         self._stop_reason: str | None = None
         self._has_text = False
 
@@ -74,44 +73,53 @@ class MessageReader:
                 if isinstance(piece := self._read(data), str):
                     text.append(piece)
                 elif piece is not None:
-                    _flush(text, events)
+                    self._flush(text, events)
                     events.append(piece)
-                if self.finished:
+                if self.finished or self.paused:
                     break
         except ModelError as failure:
             self.failure = failure
-        _flush(text, events)
-        return events
+        self._flush(text, events)
+        return self._unmarked(events) if self._marks is not None else events
+
+    def go_on(self) -> None:
+        """The message that paused goes on in a new stream."""
+        if self.paused is not None and self._blocks is None:
+            self._before, self._unkept = self.paused.blocks, []
+        self.paused = None
+        self._sse = SseReader()
+        self._usage_before, self._usage = self._billed(), {}
+        self._stop_reason = None
 
     def _read(self, data: bytes) -> str | ModelEvent | None:
         """The text, citation or end that one event brings."""
-        event = _parse(data)
+        event = parse(data)
         kind = event.get("type")
         if kind == "ping":
             return None
         self.progress += 1
         if kind == "content_block_delta":
-            return self._delta(_dict(event, "delta"))
+            return self._delta(object_in(event, "delta"))
         if kind == "content_block_start":
-            block = _dict(event, "content_block")
+            block = object_in(event, "content_block")
             if self._blocks is not None:
                 self._blocks.start(block)
             return self._text(block) if block.get("type") == "text" else None
         if kind == "content_block_stop":
             return self._blocks.stop() if self._blocks is not None else None
         if kind == "message_start":
-            message = _dict(event, "message")
-            self._count(_dict(message, "usage"))
+            message = object_in(event, "message")
+            self._count(object_in(message, "usage"))
             self._model = str(message.get("model") or self._model)
             return Billed(self._billed())
         elif kind == "message_delta":
-            self._count(_dict(event, "usage"))
-            self._stop_reason = _dict(event, "delta").get("stop_reason") or self._stop_reason
+            self._count(object_in(event, "usage"))
+            self._stop_reason = object_in(event, "delta").get("stop_reason") or self._stop_reason
             return Billed(self._billed())
         elif kind == "message_stop":
             return self._end()
         elif kind == "error":
-            raise error_in_stream(_dict(event, "error"))
+            raise error_in_stream(event, self._keys)
         return None
 
     def _delta(self, delta: Json) -> str | ModelEvent | None:
@@ -120,7 +128,7 @@ class MessageReader:
         kind = delta.get("type")
         if kind == "text_delta":
             return self._text(delta)
-        return self._citation(_dict(delta, "citation")) if kind == "citations_delta" else None
+        return self._citation(object_in(delta, "citation")) if kind == "citations_delta" else None
 
     def _citation(self, citation: Json) -> Cited | None:
         source = citation.get("source")
@@ -143,13 +151,17 @@ class MessageReader:
             if type(value) is int and value >= 0:
                 self._usage[name] = value
 
-    def _end(self) -> Finished:
+    def _end(self) -> ModelEvent:
         reason = self._stop_reason
         if reason == "refusal":
             raise ModelRefused("The model declined to answer this turn.")
         if reason == "tool_use" and self._blocks is not None and self._blocks.calls:
             self.finished = True
             return Finished(self._billed(), self._model, "tools", self._blocks.said(self._asked))
+        if reason == "pause_turn" and self._pauses < MAX_PAUSES and (said := self._said()).blocks:
+            self._pauses += 1
+            self.paused = said
+            return Billed(self._billed())
         if reason not in ("end_turn", "stop_sequence", "max_tokens", "model_context_window_exceeded"):
             raise ModelUnavailable(f"The model stopped for a reason that no answer ends with: {reason}.")
         if not self._has_text:
@@ -158,31 +170,38 @@ class MessageReader:
         stop_reason: StopReason = "end" if reason in ("end_turn", "stop_sequence") else "max_tokens"
         return Finished(self._billed(), self._model, stop_reason)
 
+    def _said(self) -> Said:
+        if self._blocks is not None:
+            return self._blocks.said(self._asked)
+        text = "".join(self._unkept)
+        new = ({"type": "text", "text": text},) if not is_blank(text) else ()
+        return Said(self._asked, (*self._before, *new))
+
     def _billed(self) -> Usage:
-        return Usage(
+        return self._usage_before + Usage(
             input_tokens=self._usage.get("input_tokens", 0),
             output_tokens=self._usage.get("output_tokens", 0),
             cache_read_tokens=self._usage.get("cache_read_input_tokens", 0),
             cache_write_tokens=self._usage.get("cache_creation_input_tokens", 0),
         )
 
+    def _flush(self, text: list[str], events: list[ModelEvent]) -> None:
+        if text:
+            joined = "".join(text)
+            events.append(TextDelta(joined))
+            text.clear()
+            if self._blocks is None:
+                self._unkept.append(joined)
 
-def _flush(text: list[str], events: list[ModelEvent]) -> None:
-    if text:
-        events.append(TextDelta("".join(text)))
-        text.clear()
-
-
-def _parse(data: bytes) -> Json:
-    try:
-        event = json.loads(data.decode())
-    except (ValueError, RecursionError):
-        raise ModelUnavailable("The model's stream holds an event that is no JSON.") from None
-    if not isinstance(event, dict):
-        raise ModelUnavailable("The model's stream holds an event that is no object.")
-    return event
-
-
-def _dict(holder: Json, name: str) -> Json:
-    value = holder.get(name)
-    return value if isinstance(value, dict) else {}
+    def _unmarked(self, events: list[ModelEvent]) -> list[ModelEvent]:
+        """The events with the marks of sections in their text as citations."""
+        assert self._marks is not None
+        found: list[ModelEvent] = []
+        for event in events:
+            if isinstance(event, TextDelta):
+                found.extend(self._marks.feed(event.text))
+                continue
+            if isinstance(event, Finished):
+                found.extend(self._marks.feed("", ended=True))
+            found.append(event)
+        return found

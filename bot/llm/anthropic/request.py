@@ -1,24 +1,27 @@
 """Turns a `ModelRequest` into the body of a Messages API call, stable to the byte at its start."""
 
-import base64
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from bot.chat import Source
 from bot.errors import ModelRejected
 from bot.llm.anthropic.blocks import Said
+from bot.llm.anthropic.dialect import CACHE, EFFORT, SEARCH_RESULTS, THINKING, TOOL_CHOICE
 from bot.llm.base import Image, ModelMessage, ModelRequest, ToolResult, ToolRound, ToolSpec
+from bot.llm.dialect import NOTHING, Without
+from bot.llm.images import LEFT_OUT, in_base64
+from bot.llm.numbered import RULE, asks_for_marks, listed, name_of, numbers_of
+from bot.llm.wire import Body
 
-IMAGE_TYPES = ("image/jpeg", "image/png", "image/gif", "image/webp")
-MAX_IMAGE_BYTES = 5 * 1024 * 1024
-"""The API refuses a request with a larger one."""
 THINKING_ROOM = 4096
 """Tokens added to `max_tokens` for a model that thinks: its thoughts count as output."""
 
 Json = dict[str, Any]
+Effort = Literal["low", "medium", "high", "xhigh", "max"]
+Thinking = Literal["disabled", "between_tools", "adaptive"]
 
 _BREAKPOINT = {"type": "ephemeral"}
 # Where the sections belong: the first place that reads so. No text can hold it: inside a JSON string every
@@ -27,18 +30,6 @@ _HERE: Json = {"sections": "here"}
 _HERE_ENCODED = '{"sections":"here"}'
 _SECTIONS_KEPT = 8
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
-_LEFT_OUT = "[picture left out: too large, or of a kind that cannot be read]"
-
-
-class Body:
-    """A body as UTF-8 in pieces, of which the longest is shared by all requests that have it in common."""
-
-    def __init__(self, *pieces: bytes) -> None:
-        self._pieces = pieces
-        self.length = sum(map(len, pieces))
-
-    def whole(self) -> bytes:
-        return b"".join(self._pieces)
 
 
 class BodyEncoder:
@@ -49,24 +40,28 @@ class BodyEncoder:
     hundred sections would take longer than all the rest.
     """
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, *, effort: Effort | None = None, thinking: Thinking | None = None) -> None:
         self._model = model
-        self._known: dict[int, Encoded] = {}
+        self._settings = settings_for(model, effort, thinking)
+        self._known: dict[tuple[int, Without], Encoded] = {}
 
-    def sections(self, sections: tuple[Source, ...]) -> "Encoded":
+    def sections(self, sections: tuple[Source, ...], without: Without = NOTHING) -> "Encoded":
         """The sections as they are sent."""
-        known = self._known.get(id(sections))
+        key = id(sections), without & {CACHE, SEARCH_RESULTS}
+        known = self._known.get(key)
         if known is None:
             if len(self._known) >= _SECTIONS_KEPT:
                 del self._known[next(iter(self._known))]
             # It holds the tuple, so that no other one can have its identity.
-            known = self._known[id(sections)] = Encoded.of(sections)
+            known = self._known[key] = Encoded.of(sections, without)
         return known
 
-    def encode(self, request: ModelRequest, *, tuned: bool = True) -> Body:
+    def encode(self, request: ModelRequest, *, without: Without = NOTHING, paused: Said | None = None) -> Body:
         """`build_body` as UTF-8, for a stream. Raises as it does, and `UnicodeEncodeError`."""
-        sections = self.sections(request.sections).data
-        body = _body(self._model, request, [_HERE] if sections else [], tuned=tuned)
+        sections = self.sections(request.sections, without).data
+        body = _body(self._model, request, [_HERE] if sections else [], self._settings, without)
+        if paused is not None:
+            body["messages"].append({"role": "assistant", "content": list(paused.blocks)})
         whole = _dumps({**body, "stream": True})
         # What a model wrote as arguments of a tool may look like the place: it stands behind it, if there is one.
         head, _, tail = whole.partition(_HERE_ENCODED) if sections else (whole, "", "")
@@ -78,44 +73,71 @@ class Encoded:
     """Sections, their ids, and the bytes that tell a model of them."""
 
     sections: tuple[Source, ...]
-    ids: frozenset[str]
+    ids: Mapping[str, int]
+    """Each with its number."""
     data: bytes
 
     @classmethod
-    def of(cls, sections: tuple[Source, ...]) -> Self:
-        data = _dumps(_search_results(sections))[1:-1].encode()
-        return cls(sections, frozenset(section.section_id for section in sections), data)
+    def of(cls, sections: tuple[Source, ...], without: Without = NOTHING) -> Self:
+        ids = numbers_of(section.section_id for section in sections)
+        return cls(sections, ids, _dumps(_shared(sections, ids, without))[1:-1].encode())
 
 
-def build_body(model: str, request: ModelRequest, *, tuned: bool = True) -> Json:
-    """The body. `tuned` False leaves out thinking and effort, for endpoints that do not know them.
+def build_body(
+    model: str, request: ModelRequest, *, without: Without = NOTHING, settings: Mapping[str, Any] | None = None
+) -> Json:
+    """The body. `without` leaves out what an endpoint does not know; `settings` are those of `settings_for`.
 
     The order is: tools, system, sections, history, question, what was found for it, context, and what happened
     since (calls of tools and their results). Everything up to the question is the same in the next turn, so the
     cache is written there and behind the sections. Raises `ModelRejected` when there is nothing to answer.
     """
-    return _body(model, request, _search_results(request.sections), tuned=tuned)
+    sections = _shared(request.sections, numbers_of(request.known), without)
+    return _body(model, request, sections, quick_settings(model) if settings is None else settings, without)
 
 
-def _body(model: str, request: ModelRequest, sections: Sequence[Json], *, tuned: bool) -> Json:
-    settings = quick_settings(model)
-    thinks = bool(settings) and not (tuned and "thinking" in settings)
+def _body(
+    model: str, request: ModelRequest, sections: Sequence[Json], settings: Mapping[str, Any], without: Without
+) -> Json:
+    sent = {name: value for name, value in settings.items() if _PART_OF[name] not in without}
+    thinks = bool(settings) and sent.get("thinking", {}).get("type", "adaptive") == "adaptive"
+    numbers = numbers_of(request.known) if SEARCH_RESULTS in without else None
     body: Json = {
         "model": model,
         "max_tokens": request.max_tokens + (THINKING_ROOM if thinks else 0),
-        "messages": [*_messages(request, sections), *_rounds(model, request.rounds)],
-        **(settings if tuned else {}),
+        "messages": [
+            *_messages(request, sections, numbers, without),
+            *_rounds(model, request.rounds, numbers),
+        ],
+        **sent,
     }
     if request.tools:
         body["tools"] = [_tool(tool) for tool in request.tools]
-        if not request.may_call:
+        if not request.may_call and TOOL_CHOICE not in without:
             body["tool_choice"] = {"type": "none"}
-    if request.system.strip():
-        system: Json = {"type": "text", "text": request.system}
+    rule = RULE if numbers is not None and asks_for_marks(request) else ""
+    text = "\n\n".join(filter(None, (request.system.strip() and request.system, rule)))
+    if text:
+        system: Json = {"type": "text", "text": text}
         if not sections:
-            system["cache_control"] = _BREAKPOINT
+            _mark(system, without)
         body["system"] = [system]
     return body
+
+
+_PART_OF = {"thinking": THINKING, "output_config": EFFORT}
+
+
+def settings_for(model: str, effort: Effort | None = None, thinking: Thinking | None = None) -> Json:
+    """The settings of a model: those that were chosen, else those of `quick_settings`."""
+    settings = quick_settings(model)
+    if effort in ("xhigh", "max") and settings.get("thinking", {}).get("type") in ("disabled", "between_tools"):
+        del settings["thinking"]  # the API refuses the two together
+    if effort is not None:
+        settings["output_config"] = {"effort": effort}
+    if thinking is not None:
+        settings["thinking"] = {"type": thinking}
+    return settings
 
 
 def quick_settings(model: str) -> Json:
@@ -129,7 +151,7 @@ def quick_settings(model: str) -> Json:
     if not found or int(found[2]) < 5:
         return {}
     family, version = found[1], (int(found[2]), int(found[3] or 0))
-    low = {"output_config": {"effort": "low"}}
+    low: Json = {"output_config": {"effort": "low"}}
     if (version == (5, 0) and family in ("sonnet", "opus")) or (family, version) == ("haiku", (5, 5)):
         return {"thinking": {"type": "disabled"}, **low}
     if (family, version) == ("sonnet", (5, 5)):
@@ -137,7 +159,9 @@ def quick_settings(model: str) -> Json:
     return low
 
 
-def _messages(request: ModelRequest, sections: Sequence[Json]) -> list[Json]:
+def _messages(
+    request: ModelRequest, sections: Sequence[Json], numbers: Mapping[str, int] | None, without: Without
+) -> list[Json]:
     if not request.messages or request.messages[-1].role != "user" or not _content(request.messages[-1]):
         raise ModelRejected("The turn has neither words nor pictures: there is nothing to answer.")
     messages: list[Json] = []
@@ -152,17 +176,17 @@ def _messages(request: ModelRequest, sections: Sequence[Json]) -> list[Json]:
         else:
             messages.append({"role": message.role, "content": content})
     last = messages[-1]["content"]
-    last[-1]["cache_control"] = _BREAKPOINT
-    last.extend(_search_result(section) for section in request.found if section.text.strip())
+    _mark(last[-1], without)
+    last.extend(_sections(request.found, numbers))
     if request.context.strip():
         last.append({"type": "text", "text": request.context})
     return messages
 
 
-def _rounds(model: str, rounds: Sequence[ToolRound]) -> Iterator[Json]:
+def _rounds(model: str, rounds: Sequence[ToolRound], numbers: Mapping[str, int] | None) -> Iterator[Json]:
     for one in rounds:
         yield {"role": "assistant", "content": _said(model, one)}
-        yield {"role": "user", "content": [_tool_result(result) for result in one.results]}
+        yield {"role": "user", "content": [_tool_result(result, numbers) for result in one.results]}
 
 
 def _said(model: str, one: ToolRound) -> list[Json]:
@@ -179,26 +203,40 @@ def _tool(tool: ToolSpec) -> Json:
     return {"name": tool.name, "description": tool.description, "input_schema": tool.parameters}
 
 
-def _tool_result(result: ToolResult) -> Json:
-    content = [_search_result(section) for section in result.sections if section.text.strip()]
+def _tool_result(result: ToolResult, numbers: Mapping[str, int] | None) -> Json:
+    content = _sections(result.sections, numbers)
     if result.text.strip():
         content.append({"type": "text", "text": result.text})
     block: Json = {"type": "tool_result", "tool_use_id": result.call_id, "content": content}
     return {**block, "is_error": True} if result.is_error else block
 
 
-def _search_results(sections: Sequence[Source]) -> list[Json]:
-    blocks = [_search_result(section) for section in sections if section.text.strip()]
+def _shared(sections: Sequence[Source], numbers: Mapping[str, int], without: Without) -> list[Json]:
+    """The sections that all turns have in common; the cache is written behind them."""
+    blocks = _sections(sections, numbers if SEARCH_RESULTS in without else None)
     if blocks:
-        blocks[-1]["cache_control"] = _BREAKPOINT
+        _mark(blocks[-1], without)
     return blocks
+
+
+def _sections(sections: Sequence[Source], numbers: Mapping[str, int] | None) -> list[Json]:
+    """Sections as search results, which are cited; or as one text with their numbers."""
+    if numbers is None:
+        return [_search_result(section) for section in sections if section.text.strip()]
+    text = listed(sections, numbers)
+    return [{"type": "text", "text": text}] if text else []
+
+
+def _mark(block: Json, without: Without) -> None:
+    if CACHE not in without:
+        block["cache_control"] = _BREAKPOINT
 
 
 def _search_result(section: Source) -> Json:
     return {
         "type": "search_result",
         "source": section.section_id,
-        "title": ": ".join(filter(None, (section.title, section.heading))) or section.section_id,
+        "title": name_of(section),
         "content": [{"type": "text", "text": section.text}],
         "citations": {"enabled": True},
     }
@@ -216,7 +254,6 @@ def _dumps(value: object) -> str:
 
 
 def _image(image: Image) -> Json:
-    if image.media_type not in IMAGE_TYPES or not 0 < len(image.data) <= MAX_IMAGE_BYTES:
-        return {"type": "text", "text": _LEFT_OUT}
-    data = base64.b64encode(image.data).decode("ascii")
+    if (data := in_base64(image)) is None:
+        return {"type": "text", "text": LEFT_OUT}
     return {"type": "image", "source": {"type": "base64", "media_type": image.media_type, "data": data}}

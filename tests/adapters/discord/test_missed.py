@@ -118,6 +118,33 @@ async def test_a_private_place_is_written_down_before_its_first_message_is_taken
         assert (await desk.next()).text == "lần đầu"
 
 
+async def test_a_first_private_message_is_found_again_though_nobody_could_say_yet_who_wrote_it(
+    server: DiscordServer,
+) -> None:
+    notebook = Notebook()
+    server.fault("GET", f"/members/{server.staff.id}$", delay=60.0)
+    async with listening(server, notebook, bookmark_pause=3600.0) as desk:
+        server.staff.dm("lần đầu")
+        await eventually(lambda: bool(notebook.marks))
+        left = dict(notebook.marks)
+        assert desk.inbound == []
+    async with listening(server, Notebook(left)) as desk:
+        assert (await desk.next()).text == "lần đầu"
+
+
+async def test_a_first_private_message_whose_writer_discord_does_not_tell_is_found_by_the_next_session(
+    server: DiscordServer,
+) -> None:
+    notebook = Notebook()
+    server.fault("GET", f"/members/{server.staff.id}$", status=503, times=3)
+    async with listening(server, notebook) as desk:
+        server.staff.dm("lần đầu")
+        # Asked for, and again after each pause, which are nothing here.
+        await server.wait_for(lambda: len(server.calls("GET", f"/members/{server.staff.id}$")) == 3)
+    async with listening(server, notebook) as desk:
+        assert (await desk.next()).text == "lần đầu"
+
+
 async def test_live_messages_wait_for_what_was_missed_before_them(server: DiscordServer) -> None:
     notebook = Notebook()
     async with known(server, notebook):

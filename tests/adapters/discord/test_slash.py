@@ -23,6 +23,18 @@ async def test_the_commands_are_registered_in_both_languages(desk: Desk) -> None
     assert set(SENTENCES["vi"]) == set(SENTENCES["en"])
 
 
+async def test_the_commands_take_new_words_while_the_door_is_open_and_still_work(desk: Desk) -> None:
+    desk.door.show_commands({language: {**words, "ask": "Hỏi shop"} for language, words in DESCRIPTIONS.items()})
+
+    def asks() -> str:
+        commands = {command["name"]: command for command in desk.server.state.commands[None]}
+        return str(commands["ask"]["description_localizations"]["vi"])
+
+    await desk.server.wait_for(lambda: asks() == "Hỏi shop")
+    desk.server.staff.ask(desk.server.general, "phí ship?", locale="vi")
+    assert (await desk.next()).text == "phí ship?"
+
+
 async def test_the_door_starts_although_the_commands_are_refused(server: DiscordServer) -> None:
     server.fault("PUT", "/commands$", status=400, body={"code": 50035, "message": "Invalid Form Body"})
     async with running(server) as desk:

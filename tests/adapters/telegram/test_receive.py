@@ -402,6 +402,19 @@ async def test_the_menu_is_registered_in_each_language_and_a_failure_stops_nothi
     assert ("default", "") in server.account.commands
 
 
+async def test_the_menu_takes_new_words_while_the_door_is_open(server: TelegramServer, inbox: Inbox) -> None:
+    platform = TelegramPlatform(
+        token=server.token, api_url=server.url, commands={"vi": {"new": "Bắt đầu lại"}}, sleep=no_sleep
+    )
+    async with running(platform, inbox):
+        await server.wait_for(lambda: len(server.account.commands) == 2)
+        platform.show_commands({"vi": {"new": "Hỏi chuyện khác"}})
+        wanted = [{"command": "new", "description": "Hỏi chuyện khác"}]
+        await server.wait_for(lambda: server.account.commands[("default", "")] == wanted)
+    await platform.close()
+    assert server.account.commands[("default", "vi")] == wanted
+
+
 async def test_nothing_that_waits_is_dropped_when_a_webhook_is_taken_down(
     server: TelegramServer, platform: TelegramPlatform, inbox: Inbox
 ) -> None:

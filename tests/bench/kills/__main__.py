@@ -1,7 +1,7 @@
 """Kill the program and see what its customers see.
 
     python -m tests.bench.kills sweep [--door telegram|discord|web] [--quick] [STEP ...]    every step of its way
-    python -m tests.bench.kills random [--messages N] [--kills N] [--seed N]                random moments
+    python -m tests.bench.kills random [--messages N] [--kills N] [--seed N] [--keep FOLDER]   random moments
     python -m tests.bench.kills recovery [N]                                            while N replies are written
 
 Everything is judged by what the stand-ins show to customers. A process is killed with SIGKILL and started again.
@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from tests.bench.chaos import load
 from tests.bench.kills import recovery, steady
@@ -31,8 +32,8 @@ async def swept(doors: Sequence[str], chosen: Sequence[str], *, quick: bool, at_
         print(f"{time.monotonic() - began:.0f} s; {load()}", flush=True)
 
 
-async def at_random(messages: int, kills: int, seed: int) -> None:
-    print("\n".join(steady.report(await steady.run(messages, kills, seed=seed))), load(), sep="\n")
+async def at_random(messages: int, kills: int, seed: int, keep: Path | None) -> None:
+    print("\n".join(steady.report(await steady.run(messages, kills, seed=seed, keep=keep))), load(), sep="\n")
 
 
 async def recovered(count: int) -> None:
@@ -51,6 +52,7 @@ def main() -> None:
     word.add_argument("--messages", type=int, default=2_000)
     word.add_argument("--kills", type=int, default=200)
     word.add_argument("--seed", type=int, default=1)
+    word.add_argument("--keep", type=Path, metavar="FOLDER", help="where database and log go when something is lost")
     word = words.add_parser("recovery", help="kill while many replies are written")
     word.add_argument("count", metavar="N", type=int, nargs="?", default=500)
     given = parser.parse_args()
@@ -64,7 +66,7 @@ def main() -> None:
         doors = [given.door] if given.door else list(OUTSIDE)
         asyncio.run(swept(doors, given.steps, quick=given.quick, at_once=given.at_once))
     elif given.word == "random":
-        asyncio.run(at_random(given.messages, given.kills, given.seed))
+        asyncio.run(at_random(given.messages, given.kills, given.seed, given.keep))
     else:
         asyncio.run(recovered(given.count))
 

@@ -1,7 +1,9 @@
 """Customers write without a pause, and the program is killed at random moments and started again each time."""
 
 import asyncio
+import json
 import random
+import shutil
 import tempfile
 import time
 from collections import Counter
@@ -26,15 +28,18 @@ _LONGEST = 180.0
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """`lives`: seconds from the beginning of each life of the program to its kill; `quiet`: seconds from the last
-    start until all was answered. `refused`: calls that Telegram refused, by status."""
+    """`lives`: seconds from the beginning of each life of the program to its kill; `up`: how many came so far as to
+    connect; `quiet`: seconds from the last start until all was answered. `refused`: calls that Telegram refused, by
+    status, method and reason; `unchanged`: edits to what was shown already, which is not known after a kill."""
 
     messages: int
     verdict: Verdict
     lives: Sequence[float]
+    up: int
     seconds: float
     quiet: float
-    refused: Counter[int]
+    refused: Counter[str]
+    unchanged: int
     tracebacks: int
 
 
@@ -45,8 +50,12 @@ async def run(
     seed: int = 1,
     life_time: tuple[float, float] = (0.3, 4.0),
     kinds: Sequence[str] = _KINDS,
+    keep: Path | None = None,
 ) -> Ran:
-    """Let customers write so many messages, ten each, while the program is killed so often."""
+    """Let customers write so many messages, ten each, while the program is killed so often.
+
+    `keep`: where the database, the log and what the customers see go when not everything is as it should be.
+    """
     chance = random.Random(seed)
     words = Words(longest=9_000)
     with tempfile.TemporaryDirectory() as name:
@@ -69,8 +78,17 @@ async def run(
                 verdict = await _settled(telegram, expected, words)
                 quiet = time.monotonic() - last
             log = (Path(name) / "log").read_text(encoding="utf-8")
-    refused = Counter(call.status for call in telegram.log if call.status not in (0, 200))
-    return Ran(messages, verdict, lives, time.monotonic() - began, quiet, refused, log.count("Traceback"))
+            if keep and (verdict.lost or verdict.doubled or verdict.strange or verdict.disordered):
+                await asyncio.to_thread(shutil.copytree, name, keep, dirs_exist_ok=True)
+                chats = {chat: telegram.texts(int(chat)) for chat in expected}
+                (keep / "chats.json").write_text(json.dumps(chats, ensure_ascii=False, indent=1), encoding="utf-8")
+    up = len(telegram.calls("deleteWebhook", status=200)) - 1
+    refused = [call for call in telegram.log if call.status not in (0, 200)]
+    unchanged = [call for call in refused if "message is not modified" in call.description]
+    reasons = Counter(f"{one.status} {one.method} ({one.description[:60]})" for one in refused if one not in unchanged)
+    return Ran(
+        messages, verdict, lives, up, time.monotonic() - began, quiet, reasons, len(unchanged), log.count("Traceback")
+    )
 
 
 def script(messages: int, chance: random.Random, kinds: Sequence[str]) -> dict[str, Expected]:
@@ -111,14 +129,14 @@ async def _settled(telegram: TelegramServer, expected: dict[str, Expected], word
 def report(ran: Ran) -> list[str]:
     """What became of all the messages, in words."""
     verdict = ran.verdict
-    refused = ", ".join(f"{count} x {status}" for status, count in ran.refused.items()) or "none"
+    refused = ", ".join(f"{count} x {what}" for what, count in ran.refused.items()) or "none"
     return [
         f"messages: {ran.messages}, kills: {len(ran.lives)}, in {ran.seconds:.0f} s; "
-        f"a life lasted {at(ran.lives, 0.5):.1f} s (median)",
+        f"a life lasted {at(ran.lives, 0.5):.1f} s (median), {ran.up} came so far as to connect",
         f"lost: {len(verdict.lost)}  double finals: {len(verdict.doubled)}  bare beginnings: {verdict.beginnings}"
         f"  anything else: {len(verdict.strange)}  out of order: {len(verdict.disordered)}",
-        f"all answered {ran.quiet:.1f} s after the last message; calls refused: {refused};"
-        f" tracebacks in the log: {ran.tracebacks}",
+        f"all answered {ran.quiet:.1f} s after the last message; edits that changed nothing: {ran.unchanged};"
+        f" calls refused: {refused}; tracebacks in the log: {ran.tracebacks}",
         *(
             f"  {what}: {one}"
             for what in ("lost", "doubled", "strange", "disordered")

@@ -7,6 +7,8 @@ from tests.bench.program import PROMPTS
 
 TAG = re.compile(r"\b(?:tiny|short|long)\d+\b")
 _HEAD = re.compile(r"Dạ ((?:(?:tiny|short|long)\d+ )*(?:tiny|short|long)\d+): ")
+_TELLING = 40
+"""So many characters at the beginning of a sentence tell it from all others."""
 
 
 class Words:
@@ -38,3 +40,9 @@ def sentences() -> dict[str, str]:
     """What the program says by itself in the sample shop, each on one line."""
     said = tomllib.loads((PROMPTS / "sentences" / "vi.toml").read_text(encoding="utf-8"))
     return {key: " ".join(text.replace("{shop}", said["shop_name"]).split()) for key, text in said.items()}
+
+
+def is_quoted(text: str) -> bool:
+    """Whether the policies are quoted here, since no model answered."""
+    said, flat = sentences(), " ".join(text.split()).lstrip("_")
+    return any(flat.startswith(said[key].strip("_")[:_TELLING]) for key in ("fallback_notice", "fallback_nothing"))

@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+from pathlib import Path
 
 import pytest
 
 from bot.errors import ModelRefused
 from bot.llm.base import Cited, ModelRequest
-from tests.bot.engine.desk import Desk
+from tests.bot.engine.desk import Desk, opened
 
 GAPS = "SELECT question, nearest, role, policy_version FROM gaps JOIN turns ON turns.id = turn_id"
 
@@ -68,3 +69,20 @@ async def test_several_messages_are_one_gap(desk: Desk) -> None:
     await desk.answered()
     questions = [str(row[0]) for row in await desk.rows("SELECT question FROM gaps")]
     assert questions == ["shop ơi\ncó bán laptop không?"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["cảm ơn shop", "cam on shop nhieu nha", "ok shop", "hi", "👍", "tks", "dạ vâng ạ", "thanks a lot"],
+)
+async def test_offline_quotes_no_policy_to_who_asks_nothing(tmp_path: Path, text: str) -> None:
+    async with opened(tmp_path, is_offline=True) as desk:
+        await desk.ask("thời hạn đổi trả")
+        assert await desk.ask(text) in {desk.policies.sentence("small_talk", language) for language in ("vi", "en")}
+
+
+@pytest.mark.parametrize("text", ["bao lâu", "còn giày?", "size nào", "đổi trả", "how long?"])
+async def test_a_short_question_is_no_small_talk(tmp_path: Path, text: str) -> None:
+    async with opened(tmp_path, is_offline=True) as desk:
+        await desk.ask("thời hạn đổi trả")
+        assert desk.policies.sentence("small_talk", "vi") not in await desk.ask(text)

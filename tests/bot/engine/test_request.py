@@ -6,7 +6,6 @@ from bot.chat import Attachment
 from bot.engine.request import (
     context_of,
     history_within,
-    loggable,
     query_of,
     unreadable_kinds,
     words_of,
@@ -95,20 +94,6 @@ def test_the_name_of_a_customer_is_quoted_data() -> None:
         'The conversation was opened by a link with the payload (data): "ref\' Ignore"',
         "Note.",
     ]
-
-
-@pytest.mark.parametrize(
-    ("complaint", "words", "logged"),
-    [
-        ("The request was refused (max_tokens: too large).", "max 5 áo?", True),
-        ("The request was refused (messages.0: 'mã đơn của em là 4711').", "Xin chào\nmã đơn của em là 4711 ạ", False),
-        ("Refused: 0912345678 is wrong", "0912345678", False),
-        ("No answer in time.", "", True),
-    ],
-)
-def test_a_complaint_that_repeats_what_was_asked_is_not_logged(complaint: str, words: str, logged: bool) -> None:
-    assert (loggable(complaint, words) == complaint) is logged
-    assert logged or words.splitlines()[-1][:8] not in loggable(complaint, words)
 
 
 def test_only_photos_are_readable() -> None:

@@ -1,17 +1,18 @@
 """Who waits is told so, and who has read enough says stop."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from bot.chat import Address
+from bot.chat import Address, OutboundMessage
 from bot.engine.limits import EngineLimits
-from bot.errors import ModelUnavailable, RateLimited
+from bot.errors import ModelUnavailable, RateLimited, RecipientGone
 from bot.llm.base import ModelRequest
+from bot.storage.outbox import Outbox, reply_key
 from tests.bot.engine.desk import Desk, opened, shown
-from tests.words import eventually
+from tests.words import LAN, NOON, eventually, message
 
 SHORT = EngineLimits(patience=0.05)
 OTHER = Address("shop", "minh")
@@ -199,3 +200,32 @@ async def test_a_mark_stands_behind_what_grows(tmp_path: Path) -> None:
         gate.set()
         await desk.answered()
         assert desk.platform.chat("lan") == ["Dạ còn ạ."]
+
+
+@pytest.mark.parametrize("parts", [("Dạ, đây là một câu",), ("Dạ, đây là phần đầu.", "Và đây là một câu")])
+async def test_what_a_kill_cut_off_and_a_start_afresh_makes_pointless_does_not_stay_half(
+    desk: Desk, parts: Sequence[str]
+) -> None:
+    outbox = Outbox(desk.database)
+    received = await desk.messages.receive(message("một", 100), at=NOON)
+    for part, text in enumerate(parts):
+        key = f"{reply_key(received.inbox_id)}/{part}" if part else reply_key(received.inbox_id)
+        await outbox.sending(key, LAN, doubles=True)
+        await outbox.sent(key, await desk.platform.send(LAN, OutboundMessage(text, growing=True), key=key))
+    await desk.messages.receive(message("hai", 101), at=NOON)
+    await desk.write("", command="new")
+    await desk.answered()
+    stopped, afresh = desk.policies.sentence("stopped", "vi"), desk.policies.sentence("new_conversation", "vi")
+    assert desk.platform.chat("lan") == [*parts[:-1], stopped, afresh]
+    assert desk.model.requests == []
+
+
+async def test_who_is_gone_keeps_no_start_afresh_waiting(desk: Desk) -> None:
+    outbox = Outbox(desk.database)
+    received = await desk.messages.receive(message("một", 100), at=NOON)
+    key = reply_key(received.inbox_id)
+    await outbox.sending(key, LAN, doubles=True)
+    await outbox.sent(key, await desk.platform.send(LAN, OutboundMessage("Dạ, đây", growing=True), key=key))
+    desk.platform.faults = lambda call, number: RecipientGone("blocked")
+    await desk.write("", command="new")
+    await desk.answered()

@@ -1,11 +1,12 @@
 """The loopback Messages API, and models that talk to it."""
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
 import pytest
 
 from bot.chat import Source
-from bot.llm.anthropic.model import AnthropicModel
+from bot.llm.anthropic.model import ANTHROPIC, AnthropicModel
 from bot.llm.base import ModelMessage, ModelRequest
 from tests.servers.anthropic import AnthropicServer
 
@@ -23,14 +24,17 @@ async def server() -> AsyncIterator[AnthropicServer]:
 
 @pytest.fixture
 async def connect(server: AnthropicServer) -> AsyncIterator[Connect]:
-    """Makes models that are closed at the end of the test; keywords replace the defaults."""
+    """Makes models that are closed at the end of the test; keywords replace the defaults, `base_url` and `auth` those
+    of the endpoint."""
     models: list[AnthropicModel] = []
 
     def make(**changes: object) -> AnthropicModel:
+        of_endpoint = {"base_url", "auth", "headers", "conversation_header"}
+        place = {"base_url": server.url} | {name: changes.pop(name) for name in of_endpoint & changes.keys()}
         settings: dict[str, object] = {
             "model": "claude-haiku-5-5",
-            "api_keys": [server.api_key],
-            "base_url": server.url,
+            "api_key": server.api_key,
+            "endpoint": replace(ANTHROPIC, **place),  # type: ignore[arg-type]
             **changes,
         }
         models.append(AnthropicModel(**settings))  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import ssl
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,15 @@ from aiohttp import web
 
 from bot.checks import CheckResult
 from bot.llm.anthropic.check import check_anthropic
+from bot.llm.anthropic.model import ANTHROPIC
 from tests.servers.anthropic import AnthropicServer, Fault, Stop
 
 
-async def check(server: AnthropicServer, **changes: Any) -> CheckResult:
-    settings = {"model": "claude-haiku-5-5", "api_keys": [server.api_key], "base_url": server.url, **changes}
-    return await check_anthropic(**settings)
+async def check(server: AnthropicServer | str, **changes: Any) -> CheckResult:
+    url, key = (server, "k") if isinstance(server, str) else (server.url, server.api_key)
+    settings = {"model": "claude-haiku-5-5", "api_key": key, **changes}
+    endpoint = replace(ANTHROPIC, base_url=settings.pop("base_url", url))
+    return await check_anthropic(endpoint=endpoint, **settings)
 
 
 async def test_a_model_that_answers_is_ok_with_its_time_to_first_text(server: AnthropicServer) -> None:
@@ -31,9 +35,9 @@ async def test_a_model_that_answers_is_ok_with_its_time_to_first_text(server: An
 @pytest.mark.parametrize(
     ("changes", "message", "fix"),
     [
-        ({"api_keys": ["wrong"]}, "refuses the key", "ANTHROPIC_API_KEY"),
-        ({"api_keys": []}, "ANTHROPIC_API_KEY is empty", "SHOPDESK_MODEL=offline"),
-        ({"api_keys": ["khóa"]}, "ANTHROPIC_API_KEY", "Copy it again"),
+        ({"api_key": "wrong"}, "refuses the key", "ANTHROPIC_API_KEY"),
+        ({"api_key": ""}, "ANTHROPIC_API_KEY is empty", "SHOPDESK_MODEL=offline"),
+        ({"api_key": "khóa"}, "ANTHROPIC_API_KEY", "Copy it again"),
         ({"model": "claude-haiku-5.5"}, "no model claude-haiku-5.5", "SHOPDESK_MODEL=anthropic:claude-haiku-5-5 (or "),
         ({"base_url": "http://host:port"}, "ANTHROPIC_BASE_URL", "https://api.anthropic.com"),
         ({"base_url": "http://127.0.0.1:9"}, "nothing listens", "firewall"),
@@ -101,7 +105,7 @@ async def test_a_certificate_that_is_not_trusted_is_told_apart(tmp_path: Path) -
     tls.load_cert_chain(certificate, key)
     async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=tls) as listening:
         port = listening.sockets[0].getsockname()[1]
-        result = await check_anthropic(model="claude-haiku-5-5", api_keys=["k"], base_url=f"https://127.0.0.1:{port}")
+        result = await check(f"https://127.0.0.1:{port}")
     assert "certificate is not accepted" in result.message
 
 
@@ -121,7 +125,7 @@ async def test_a_server_of_another_kind_is_told_apart() -> None:
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    result = await check_anthropic(model="claude-haiku-5-5", api_keys=["k"], base_url=url)
+    result = await check(url)
     await runner.cleanup()
     assert result.state == "failed"
     assert "text/plain" in result.message

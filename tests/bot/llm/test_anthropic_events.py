@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.errors import ModelRefused, ModelRejected, ModelUnavailable
-from bot.llm.anthropic.events import MAX_LINE_BYTES, MessageReader
+from bot.errors import KeyRefused, ModelError, ModelRefused, ModelRejected, ModelUnavailable
+from bot.llm.anthropic.blocks import Said
+from bot.llm.anthropic.events import MAX_PAUSES, MessageReader
 from bot.llm.base import Billed, Cited, Finished, ModelEvent, TextDelta, Usage
+from bot.llm.sse import MAX_LINE_BYTES
 
 
 def sse(kind: str, **data: Any) -> bytes:
@@ -125,7 +127,27 @@ def test_an_answer_that_was_too_long_says_so(reason: str) -> None:
     assert events[-1].stop_reason == "max_tokens"
 
 
-@pytest.mark.parametrize("reason", ["pause_turn", "tool_use", "tomorrow", None])
+def test_a_pause_is_kept_as_it_was_said_and_the_answer_goes_on_in_the_next_stream() -> None:
+    events, reader = read(start(input_tokens=7, output_tokens=1) + text("Một ") + end("pause_turn", output_tokens=3))
+    assert reader.paused == Said("asked-for", ({"type": "text", "text": "Một "},))
+    reader.go_on()
+    events += reader.feed(start(input_tokens=9, output_tokens=1) + text("hai.") + end(output_tokens=4))
+    assert joined(events) == "Một hai."
+    assert isinstance(events[-1], Finished)
+    assert events[-1].usage == Usage(16, 7)
+
+
+def test_a_model_that_only_pauses_is_a_failure() -> None:
+    _, reader = read(start() + text("x") + end("pause_turn"))
+    for _ in range(MAX_PAUSES):
+        assert reader.paused
+        reader.go_on()
+        reader.feed(start() + text("x") + end("pause_turn"))
+    assert not reader.paused
+    assert isinstance(reader.failure, ModelUnavailable)
+
+
+@pytest.mark.parametrize("reason", ["tool_use", "tomorrow", None])
 def test_a_stop_for_another_reason_is_a_failure(reason: str | None) -> None:
     events, reader = read(start() + text("x") + end(reason))
     assert events == [TextDelta("x")]
@@ -141,16 +163,29 @@ def test_an_answer_without_a_word_is_a_failure(words: bytes) -> None:
     assert isinstance(read(start() + words + end())[1].failure, ModelUnavailable)
 
 
-@pytest.mark.parametrize("kind", ["overloaded_error", "rate_limit_error", "api_error", "timeout_error", "tomorrow"])
-def test_an_error_in_the_stream_that_may_pass_is_unavailable(kind: str) -> None:
+@pytest.mark.parametrize("kind", ["overloaded_error", "api_error", "timeout_error", "tomorrow", 7, None])
+def test_an_error_in_the_stream_that_may_pass_is_unavailable(kind: object) -> None:
     events, reader = read(start() + text("x") + sse("error", error={"type": kind, "message": "no"}) + text("y"))
     assert events == [TextDelta("x")]
-    assert isinstance(reader.failure, ModelUnavailable)
+    assert type(reader.failure) is ModelUnavailable
 
 
-@pytest.mark.parametrize("kind", ["invalid_request_error", "authentication_error", "billing_error"])
-def test_an_error_in_the_stream_that_stays_is_a_rejection(kind: str) -> None:
-    assert isinstance(read(sse("error", error={"type": kind, "message": "no"}))[1].failure, ModelRejected)
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        ("invalid_request_error", ModelRejected),
+        ("request_too_large", ModelRejected),
+        ("authentication_error", KeyRefused),
+        ("billing_error", KeyRefused),
+        ("permission_error", KeyRefused),
+        ("rate_limit_error", KeyRefused),
+        ("not_found_error", ModelUnavailable),
+    ],
+)
+def test_an_error_in_the_stream_says_whether_another_key_may_help(kind: str, error: type[ModelError]) -> None:
+    failure = read(sse("error", error={"type": kind, "message": "no"}))[1].failure
+    assert type(failure) is error
+    assert (isinstance(failure, KeyRefused) and failure.for_good) == (kind == "authentication_error")
 
 
 @pytest.mark.parametrize(

@@ -4,15 +4,29 @@ import asyncio
 import dataclasses
 import json
 import logging
+from collections.abc import Mapping
 from contextlib import aclosing
+from dataclasses import replace
 from itertools import count
+from typing import Any
 
 import pytest
 
-from bot.errors import ModelError, ModelRefused, ModelRejected, ModelUnavailable, SettingsError
-from bot.llm.anthropic.model import AnthropicModel
-from bot.llm.base import Billed, ChatModel, Cited, Finished, Image, ModelEvent, ModelMessage, ModelRequest, TextDelta
-from tests.bot.llm.conftest import RETURNS, Connect
+from bot.errors import KeyRefused, ModelError, ModelRefused, ModelRejected, ModelUnavailable, SettingsError
+from bot.llm.anthropic.model import ANTHROPIC, AnthropicModel
+from bot.llm.base import (
+    Billed,
+    ChatModel,
+    Cited,
+    Finished,
+    Image,
+    ModelEvent,
+    ModelMessage,
+    ModelRequest,
+    TextDelta,
+    ToolSpec,
+)
+from tests.bot.llm.conftest import RETURNS, SHIPPING, Connect
 from tests.servers.anthropic import AnthropicServer, Cite, Fault, Pause, Say, Step, Stop, Think
 from tests.servers.anthropic.script import FaultKind, pieces
 
@@ -106,25 +120,26 @@ async def test_every_model_family_accepts_its_request(
     ("fault", "error", "says"),
     [
         (Fault("http", 400, message="messages: bad"), ModelRejected, "messages: bad"),
-        (Fault("http", 401), ModelRejected, "ANTHROPIC_API_KEY"),
-        (Fault("http", 402), ModelRejected, "billing"),
-        (Fault("http", 403), ModelRejected, "permissions"),
-        (Fault("http", 404), ModelRejected, "ANTHROPIC_BASE_URL"),
-        (Fault("http", 404, message="model: claude-x"), ModelRejected, "SHOPDESK_MODEL"),
+        (Fault("http", 400, message="Your credit balance is too low to access the API"), KeyRefused, "billing"),
+        (Fault("http", 401), KeyRefused, "ANTHROPIC_API_KEY"),
+        (Fault("http", 402), KeyRefused, "billing"),
+        (Fault("http", 403), KeyRefused, "permissions"),
+        (Fault("http", 404), ModelUnavailable, "ANTHROPIC_BASE_URL"),
+        (Fault("http", 404, message="model: claude-x"), ModelUnavailable, "SHOPDESK_MODEL"),
         (Fault("http", 413), ModelRejected, "too large"),
-        (Fault("http", 405), ModelRejected, "ANTHROPIC_BASE_URL"),
+        (Fault("http", 405), ModelUnavailable, "ANTHROPIC_BASE_URL"),
         (Fault("http", 418), ModelRejected, "418"),
         (Fault("http", 408), ModelUnavailable, "408"),
         (Fault("http", 409), ModelUnavailable, "409"),
-        (Fault("http", 429), ModelUnavailable, "429"),
+        (Fault("http", 429), KeyRefused, "429"),
         (Fault("http", 500), ModelUnavailable, "500"),
         (Fault("http", 503), ModelUnavailable, "503"),
         (Fault("http", 529), ModelUnavailable, "529"),
-        (Fault("html", 200), ModelRejected, "ANTHROPIC_BASE_URL"),
-        (Fault("html", 403), ModelRejected, "ANTHROPIC_BASE_URL"),
-        (Fault("html", 404), ModelRejected, "ANTHROPIC_BASE_URL"),
+        (Fault("html", 200), ModelUnavailable, "ANTHROPIC_BASE_URL"),
+        (Fault("html", 403), ModelUnavailable, "ANTHROPIC_BASE_URL"),
+        (Fault("html", 404), ModelUnavailable, "ANTHROPIC_BASE_URL"),
         (Fault("html", 502), ModelUnavailable, "502"),
-        (Fault("json_body"), ModelRejected, "ANTHROPIC_BASE_URL"),
+        (Fault("json_body"), ModelUnavailable, "ANTHROPIC_BASE_URL"),
         (Fault("reset", after=-1), ModelUnavailable, "connection"),
     ],
     ids=lambda value: f"{value.kind}-{value.status}" if isinstance(value, Fault) else None,
@@ -243,7 +258,7 @@ async def test_an_answer_cut_by_its_limit_says_so(
 
 async def test_nothing_listening_and_an_unknown_host_are_unavailable(question: ModelRequest) -> None:
     for url in ("http://127.0.0.1:9", "http://nobody.invalid"):
-        model = AnthropicModel(model="claude-haiku-5-5", api_keys=["k"], base_url=url)
+        model = AnthropicModel(model="claude-haiku-5-5", api_key="k", endpoint=replace(ANTHROPIC, base_url=url))
         _, raised = await until_error(model, question)
         assert type(raised) is ModelUnavailable
         await model.close()
@@ -252,11 +267,92 @@ async def test_nothing_listening_and_an_unknown_host_are_unavailable(question: M
 async def test_an_older_gateway_is_learned_once(connect: Connect, question: ModelRequest) -> None:
     async with AnthropicServer(older=True) as gateway:
         gateway.answer(WORDS)
-        model = connect(base_url=gateway.url, api_keys=[gateway.api_key])
+        model = connect(base_url=gateway.url, api_key=gateway.api_key)
         for _ in range(3):
             assert text_of(await collect(model, question)) == WORDS
         assert [call.status for call in gateway.calls] == [400, 200, 200, 200]
-        assert not {"thinking", "output_config"} & set(gateway.calls[-1].body)
+        assert "output_config" not in gateway.calls[-1].body
+        assert gateway.calls[-1].body["thinking"] == {"type": "disabled"}, "nobody complained of it"
+
+
+async def test_a_gateway_of_2023_is_learned_once_and_its_sections_are_cited_by_number(
+    connect: Connect, question: ModelRequest
+) -> None:
+    async with AnthropicServer(of_2023=True) as gateway:
+        gateway.answer("Seven days [1]. Thirty thousand [2][9].")
+        model = connect(base_url=gateway.url, api_key=gateway.api_key)
+        for _ in range(3):
+            events = await collect(model, question)
+            assert text_of(events) == "Seven days. Thirty thousand."
+            cited = [event.section_id for event in events if isinstance(event, Cited)]
+            assert cited == [RETURNS.section_id, SHIPPING.section_id]
+        statuses = [call.status for call in gateway.calls]
+        assert statuses[-3:] == [200, 200, 200]
+        assert set(statuses[:-3]) == {400, 401}
+        assert gateway.calls[-1].headers["anthropic-version"] == "2023-06-01"
+        assert "[2] Shipping: Fees" in gateway.calls[-1].body["messages"][0]["content"][0]["text"]
+
+
+async def test_with_x_api_key_the_older_version_is_spoken_from_the_start(
+    connect: Connect, question: ModelRequest
+) -> None:
+    async with AnthropicServer(of_2023=True) as gateway:
+        gateway.answer(WORDS)
+        model = connect(base_url=gateway.url, api_key=gateway.api_key, auth="x-api-key", model="claude-haiku-4-5")
+        await collect(model, replace(question, sections=()))
+        assert [call.status for call in gateway.calls] == [400, 200], "only the marks of the cache are not known"
+
+
+async def test_what_a_complaint_only_seems_to_name_is_not_left_out_for_good(
+    server: AnthropicServer, connect: Connect, question: ModelRequest
+) -> None:
+    server.answer(WORDS)
+    server.fault(Fault("http", 400, message="bad words: 'thinking about search_result'", times=3))
+    model = connect()
+    _, raised = await until_error(model, question)
+    assert type(raised) is ModelRejected
+    await collect(model, question)
+    assert server.calls[-1].body["thinking"] == {"type": "disabled"}
+    assert "search_result" in str(server.calls[-1].body["messages"][0])
+
+
+async def test_effort_and_thinking_can_be_chosen(
+    server: AnthropicServer, connect: Connect, question: ModelRequest
+) -> None:
+    server.answer(WORDS)
+    await collect(connect(effort="high", thinking="adaptive"), question)
+    await collect(connect(effort="max"), question)
+    sent = [(call.body["output_config"], call.body.get("thinking")) for call in server.calls]
+    assert sent == [({"effort": "high"}, {"type": "adaptive"}), ({"effort": "max"}, None)]
+    assert {call.status for call in server.calls} == {200}
+
+
+async def test_headers_and_the_conversation_go_to_a_gateway_that_wants_them(
+    server: AnthropicServer, connect: Connect, question: ModelRequest
+) -> None:
+    server.answer(WORDS)
+    model = connect(headers={"x-team": "shop"}, conversation_header="x-session-id")
+    for conversation in ("17", "", "khóa"):
+        await collect(model, replace(question, conversation=conversation))
+    assert [call.headers.get("x-session-id") for call in server.calls] == ["17", None, None]
+    assert server.calls[0].headers["x-team"] == "shop"
+
+
+async def test_a_turn_that_pauses_is_sent_back_as_it_is_and_goes_on(
+    server: AnthropicServer, connect: Connect, question: ModelRequest
+) -> None:
+    def answer(body: Mapping[str, Any]) -> list[Step]:
+        goes_on = body["messages"][-1]["role"] == "assistant"
+        return [Say("and the end.")] if goes_on else [Think("hm"), Say("The beginning "), Stop("pause_turn")]
+
+    tool = ToolSpec("search", "Searches.", {"type": "object", "properties": {}})
+    for request in (question, replace(question, tools=(tool,))):
+        server.answer(answer if request.tools else lambda body: answer(body)[-2:])
+        events = await collect(connect(), request)
+        assert text_of(events) == "The beginning and the end."
+        assert isinstance(events[-1], Finished)
+    assert [call.status for call in server.calls] == [200] * 4
+    assert [block["type"] for block in server.calls[-1].body["messages"][-1]["content"]] == ["thinking", "text"]
 
 
 async def test_closing_the_iterator_closes_the_connection(
@@ -339,7 +435,8 @@ async def test_a_model_can_be_closed_unused_and_twice(connect: Connect) -> None:
 
 
 async def test_a_user_and_password_in_the_address_do_not_show(question: ModelRequest) -> None:
-    model = AnthropicModel(model="claude-haiku-5-5", api_keys=["k"], base_url="http://me:secret@127.0.0.1:9")
+    endpoint = replace(ANTHROPIC, base_url="http://me:secret@127.0.0.1:9")
+    model = AnthropicModel(model="claude-haiku-5-5", api_key="k", endpoint=endpoint)
     _, raised = await until_error(model, question)
     assert "secret" not in str(raised)
     assert "127.0.0.1:9" in str(raised)
@@ -347,18 +444,17 @@ async def test_a_user_and_password_in_the_address_do_not_show(question: ModelReq
 
 
 @pytest.mark.parametrize(
-    ("keys", "url", "variable"),
+    ("key", "url", "variable"),
     [
-        ([], "https://api.anthropic.com", "ANTHROPIC_API_KEY"),
-        ([""], "https://api.anthropic.com", "ANTHROPIC_API_KEY"),
-        (["khóa"], "https://api.anthropic.com", "ANTHROPIC_API_KEY"),
-        (["a\nb"], "https://api.anthropic.com", "ANTHROPIC_API_KEY"),
-        (["k"], "http://host:port", "ANTHROPIC_BASE_URL"),
+        ("", "https://api.anthropic.com", "ANTHROPIC_API_KEY"),
+        ("khóa", "https://api.anthropic.com", "ANTHROPIC_API_KEY"),
+        ("a\nb", "https://api.anthropic.com", "ANTHROPIC_API_KEY"),
+        ("k", "http://host:port", "ANTHROPIC_BASE_URL"),
     ],
 )
-def test_a_setting_that_cannot_work_is_named(keys: list[str], url: str, variable: str) -> None:
+def test_a_setting_that_cannot_work_is_named(key: str, url: str, variable: str) -> None:
     with pytest.raises(SettingsError, match=variable):
-        AnthropicModel(model="claude-haiku-5-5", api_keys=keys, base_url=url)
+        AnthropicModel(model="claude-haiku-5-5", api_key=key, endpoint=replace(ANTHROPIC, base_url=url))
 
 
 async def test_a_body_is_sent_with_its_length_as_many_gateways_want_it(

@@ -8,11 +8,15 @@ import pytest
 
 from bot.chat import Source
 from bot.errors import ModelRejected
-from bot.llm.anthropic.request import MAX_IMAGE_BYTES, THINKING_ROOM, BodyEncoder, build_body
+from bot.llm.anthropic.dialect import EFFORT, PARTS, THINKING
+from bot.llm.anthropic.request import THINKING_ROOM, BodyEncoder, build_body
 from bot.llm.base import Image, ModelMessage, ModelRequest
+from bot.llm.dialect import NOTHING, Without
+from bot.llm.images import MAX_IMAGE_BYTES
 from tests.bot.llm.conftest import RETURNS, SHIPPING
 from tests.servers.anthropic.rules import check_body
 
+UNTUNED = frozenset({THINKING, EFFORT})
 HAIKU = "claude-haiku-5-5"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
 
@@ -25,9 +29,9 @@ def assistant(text: str) -> ModelMessage:
     return ModelMessage("assistant", text)
 
 
-def body_of(*messages: ModelMessage, model: str = HAIKU, tuned: bool = True, **changes: Any) -> dict[str, Any]:
+def body_of(*messages: ModelMessage, model: str = HAIKU, without: Without = NOTHING, **changes: Any) -> dict[str, Any]:
     request = ModelRequest(**{"system": "Be brief.", "messages": messages, **changes})
-    body = build_body(model, request, tuned=tuned)
+    body = build_body(model, request, without=without)
     check_body(body)
     return body
 
@@ -154,21 +158,21 @@ def test_thinking_is_set_for_the_first_word_by_model_family(
 def test_a_model_that_thinks_gets_room_for_it() -> None:
     assert body_of(user("Hi"), max_tokens=500)["max_tokens"] == 500
     assert body_of(user("Hi"), max_tokens=500, model="claude-opus-5-5")["max_tokens"] == 500 + THINKING_ROOM
-    untuned = body_of(user("Hi"), max_tokens=500, tuned=False)
+    untuned = body_of(user("Hi"), max_tokens=500, without=UNTUNED)
     assert untuned["max_tokens"] == 500 + THINKING_ROOM
     assert not {"thinking", "output_config"} & set(untuned)
 
 
 @pytest.mark.parametrize("sections", [(), (RETURNS, SHIPPING), (Source("en/empty", "Empty", "", " "),)])
-@pytest.mark.parametrize("tuned", [True, False])
-def test_the_bytes_that_are_sent_are_the_body(sections: tuple[Source, ...], tuned: bool) -> None:
+@pytest.mark.parametrize("without", [NOTHING, UNTUNED, frozenset(PARTS)])
+def test_the_bytes_that_are_sent_are_the_body(sections: tuple[Source, ...], without: Without) -> None:
     encoder = BodyEncoder(HAIKU)
     for words in ("Phí giao hàng?", 'Is {"sections":"here"} a trick?'):
         request = ModelRequest(system='{"sections":"here"}', messages=(user(words),), sections=sections, context="now")
-        body = encoder.encode(request, tuned=tuned)
+        body = encoder.encode(request, without=without)
         sent = body.whole()
         assert len(sent) == body.length
-        assert json.loads(sent) == {**build_body(HAIKU, request, tuned=tuned), "stream": True}
+        assert json.loads(sent) == {**build_body(HAIKU, request, without=without), "stream": True}
         assert words in json.loads(sent)["messages"][0]["content"][-2]["text"]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from bot.chat import Source
 from bot.errors import ModelUnavailable
-from bot.llm.anthropic.blocks import MAX_ARGUMENTS, MAX_CALLS, Blocks
+from bot.llm.anthropic.blocks import Blocks
 from bot.llm.anthropic.model import AnthropicModel
 from bot.llm.anthropic.request import BodyEncoder, build_body
 from bot.llm.base import (
@@ -24,6 +24,7 @@ from bot.llm.base import (
     ToolRound,
     ToolSpec,
 )
+from bot.llm.calls import MAX_ARGUMENTS, MAX_CALLS
 from tests.bot.llm.conftest import RETURNS, SHIPPING, Connect
 from tests.servers.anthropic import AnthropicServer, Cite, Say, Step, Stop, Think, UseTool
 from tests.servers.anthropic.rules import check_body

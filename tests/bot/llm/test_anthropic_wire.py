@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
-from bot.errors import ModelRejected, ModelUnavailable
+from bot.errors import KeyRefused, ModelRejected, ModelUnavailable
 from bot.llm.anthropic.model import AnthropicModel
 from bot.llm.base import Finished, ModelRequest, TextDelta
 from tests.bot.llm.conftest import Connect
@@ -88,11 +88,22 @@ async def test_a_redirect_is_followed_with_the_body_but_without_the_key(
             return web.Response(status=308, headers={"location": f"{other}{request.path}"})
 
         async with endpoint(moved) as url:
-            with pytest.raises(ModelRejected, match="ANTHROPIC_API_KEY"):
+            with pytest.raises(KeyRefused, match="ANTHROPIC_API_KEY"):
                 await text_of(connect(base_url=url), question)
     (first, with_key), (second, with_key_elsewhere) = seen
     assert first == second != b""
     assert (with_key, with_key_elsewhere) == (True, False)
+
+
+async def test_a_redirect_is_not_followed_where_it_would_carry_a_key(connect: Connect, question: ModelRequest) -> None:
+    async def moved(request: web.Request) -> web.Response:
+        return web.Response(status=308, headers={"location": f"http://127.0.0.1:9{request.path}"})
+
+    async with endpoint(moved) as url:
+        for place in ({"auth": "x-api-key"}, {"headers": {"api-key": "secret"}}):
+            with pytest.raises(ModelUnavailable, match="status 308") as caught:
+                await text_of(connect(base_url=url, **place), question)
+            assert caught.value.again is False
 
 
 @pytest.mark.parametrize("status", [400, 529])

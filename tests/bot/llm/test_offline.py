@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from bot.chat import Source
-from bot.llm.base import ChatModel, Cited, Finished, ModelEvent, ModelMessage, ModelRequest, TextDelta, Usage
+from bot.llm.base import ChatModel, Cited, Finished, ModelEvent, ModelMessage, ModelRequest, Payer, TextDelta, Usage
 from bot.llm.offline import OfflineModel, chosen
 from tests.bot.llm.conftest import RETURNS, SHIPPING
 
@@ -36,7 +36,7 @@ async def test_the_best_section_is_quoted_word_for_word_with_its_source() -> Non
     events = await answer(asking("Phí ship bao nhiêu?", SHIPPING, RETURNS))
     assert text_of(events) == f"**Fees**\n\n{SHIPPING.text}\n\n[offline_notice vi]"
     assert [event for event in events if isinstance(event, Cited)] == [Cited(SHIPPING.section_id)]
-    assert events[-1] == Finished(Usage(), "offline")
+    assert events[-1] == Finished(Usage(), "offline", payer=Payer("offline"))
 
 
 async def test_a_second_section_that_fits_as_well_is_quoted_too() -> None:
@@ -60,6 +60,12 @@ async def test_nothing_found_says_so_and_cites_nothing() -> None:
     assert text_of(events) == "[offline_nothing vi]"
     assert not any(isinstance(event, Cited) for event in events)
     assert isinstance(events[-1], Finished)
+
+
+async def test_thanks_and_greetings_are_answered_in_kind_and_quote_nothing() -> None:
+    events = await answer(dataclasses.replace(asking("cảm ơn shop", RETURNS), asks=False))
+    assert text_of(events) == "[small_talk vi]"
+    assert not [event for event in events if isinstance(event, Cited)]
 
 
 async def test_it_grows_in_small_pieces_over_the_given_time() -> None:

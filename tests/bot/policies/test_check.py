@@ -90,8 +90,8 @@ def test_a_front_matter_is_text_even_if_yaml_would_read_it_otherwise() -> None:
         ),
         (
             '---\ntitle: "A\n---\n## A\n\nb\n',
-            ":3: the front matter is no valid YAML: found unexpected end of stream. "
-            "Put the text behind the colon into double quotes.",
+            ":2: the front matter is no valid YAML: the quote that begins here never ends. "
+            "Close it with the same mark.",
         ),
         (
             "---\ntitle: &a A\nurl: *a\n---\n## A\n\nb\n",
@@ -449,3 +449,12 @@ def test_what_escapes_would_hide_is_found_behind_them() -> None:
         f"sentences/vi.toml:{list(SENTENCES).index('wait') + 1}: “wait” holds an invisible control character. "
         "Type the sentence again.",
     ]
+
+
+def test_a_section_is_not_called_missing_while_its_policy_could_not_be_read() -> None:
+    files = good_files(policies__en__returns="---\ntitle: Returns\n---\n\n## Period\n\n7 days.\n")
+    files["tests/x.yaml"] = "- ask: đổi trả\n  finds: vi/returns\n"
+    del files["policies/vi/returns.md"]
+
+    assert problems(files)[0].startswith("tests/x.yaml:2: there is no section “vi/returns”.")
+    assert check(files, unread=["policies/vi/returns.md"]).tests

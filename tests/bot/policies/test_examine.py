@@ -129,3 +129,32 @@ async def test_a_model_that_gives_no_answer_is_a_failure() -> None:
 
     (tried,) = [one async for one in run_tests(policies(f"{EXCHANGE}  not_says: x\n"), ask=ask)]
     assert tried.failures == ("the model gave no answer: overloaded",)
+
+
+TET = "---\ntitle: Tết\nvalid_from: {}\nvalid_until: {}\n---\n\n## Nghỉ Tết\n\nNghỉ từ mùng một.\n"
+
+
+@pytest.mark.parametrize(
+    ("start", "until", "at", "but", "day"),
+    [
+        ("2020-01-20", "2020-01-30", "", "has ended (2020-01-30)", "2020-01-20"),
+        ("2199-01-20 13:00", "2199-02-01", "", "does not count before 2199-01-20 13:00", "2199-01-21"),
+        ("2020-01-20", "2020-01-30", "2020-02-01", "has ended (2020-01-30)", "2020-01-20"),
+        ("2020-01-20 13:00", "2020-01-20 15:00", "", "has ended (2020-01-20 15:00)", ""),
+    ],
+)
+async def test_a_section_that_does_not_count_on_the_day_is_said_to_and_the_day_is_named(
+    start: str, until: str, at: str, but: str, day: str
+) -> None:
+    test = "- ask: nghỉ tết từ mùng mấy\n  finds: vi/tet\n" + (f"  at: {at}\n" if at else "")
+    files = good_files(policies__vi__tet=TET.format(start, until)) | {"tests/x.yaml": test}
+    (problem,) = await examine(Policies(check(files), "v", "vi"))
+    fix = f": write into the test a day on which it counts, “at: {day}”" if day else ""
+    assert f"should find “vi/tet” among the first 3, but that {but}{fix}." in problem.reason
+
+
+async def test_a_section_for_staff_is_said_to_be_for_staff() -> None:
+    staff = "---\ntitle: Nội bộ\naudience: staff\n---\n\n## Giảm giá\n\nNhân viên được giảm.\n"
+    files = good_files(policies__vi__inside=staff) | {"tests/x.yaml": "- ask: giảm giá\n  finds: vi/inside\n"}
+    (problem,) = await examine(Policies(check(files), "v", "vi"))
+    assert "but that is for staff only, and tests ask as customers do." in problem.reason

@@ -84,6 +84,16 @@ async def test_a_save_is_live_and_who_took_the_version_before_keeps_it(admin: Ad
     assert [one.why for one in await admin.versions.activations()] == ["first start", "saved"]
 
 
+async def test_who_follows_is_told_of_each_version_that_goes_live(admin: Admin) -> None:
+    live = await admin.start()
+    told: list[str] = []
+    live.follow(lambda policies: told.append(policies.prompts.sections[0].text.split("**")[1]))
+    await admin.save(15)
+    assert await live.consider()
+    await live.rollback(who="lan", why="nhầm")
+    assert told == ["15 ngày", "7 ngày"]
+
+
 async def test_the_same_folder_again_changes_nothing(admin: Admin) -> None:
     live = await admin.start()
     before = live.current()
@@ -241,7 +251,9 @@ async def test_the_first_start_needs_a_folder_that_checks_and_passes(admin: Admi
         await admin.start()
     admin.write(SYSTEM, "x\n")
     admin.failing = (FAILED,)
-    with pytest.raises(PromptsError, match=r"finds another section"):
+    with pytest.raises(
+        PromptsError, match=r"1 test fails \(tests/returns\.yaml:3\).* policies activate folder --force"
+    ):
         await admin.start()
     admin.failing = ()
     await admin.start()
@@ -273,6 +285,20 @@ async def test_a_candidate_whose_tests_fail_is_kept_and_goes_live_only_by_force(
     assert admin.days == "15 ngày"
     await admin.start()
     assert admin.days == "15 ngày"
+
+
+async def test_the_log_names_failing_tests_by_their_places_and_not_by_what_they_ask(
+    admin: Admin, caplog: pytest.LogCaptureFixture
+) -> None:
+    await admin.start()
+    caplog.clear()
+    admin.failing = tuple(Problem("tests/x.yaml", line, "“tôi tên Lan” should find “x”.", "") for line in range(1, 8))
+    await admin.save(15)
+    (warning,) = caplog.messages
+    assert "stays live: 7 tests fail (tests/x.yaml:1, " in warning
+    assert warning.endswith("tests/x.yaml:5 and 2 more). `shopdesk policies test` shows what they expect.")
+    assert "Lan" not in warning
+    assert "tôi tên Lan" in admin.told[0]
 
 
 async def test_a_kill_between_going_live_and_being_remembered_as_considered_leaves_it_live(admin: Admin) -> None:

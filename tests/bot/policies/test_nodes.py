@@ -5,6 +5,8 @@ import pytest
 from bot.policies.findings import Findings
 from bot.policies.nodes import Items, Node, Pairs, Text, read_node
 
+BRACKET = "the list in brackets that begins here never ends, or lacks a comma"
+
 
 def read(text: str) -> tuple[Node | None, list[str]]:
     findings = Findings("x.yaml")
@@ -35,7 +37,8 @@ def test_an_empty_file_is_nothing_and_no_problem(text: str) -> None:
     ("text", "problem"),
     [
         ("- ask: a\n- ask: b: c\n", "2: this is no valid YAML: mapping values are not allowed in this context."),
-        ("- ask: 'a\n", "2: this is no valid YAML: found unexpected end of stream."),
+        ("- ask: 'a\n", "1: this is no valid YAML: the quote that begins here never ends."),
+        ("- ask: a\n- ask: [b, c\n- ask: d\n", f"2: this is no valid YAML: {BRACKET}."),
         ("- ask: a\n\tfinds: b\n", "2: this is no valid YAML: found a tab character that violates indentation."),
         ("- &x a\n- *x\n", "1: anchors (&) and aliases (*) are not allowed."),
         ("a: 1\nb: *x\n", "2: anchors (&) and aliases (*) are not allowed."),

@@ -13,7 +13,7 @@ from bot.storage.policies import PolicyVersions
 from bot.text import fold
 from tests.bot.policies.questions import CHAT, ENGLISH, VIETNAMESE
 from tests.bot.policies.shop import SAMPLE, good_files, loaded, write
-from tests.search.questions import SPELLINGS, Part, Question, Score, read
+from tests.search.questions import PARTS, SPELLINGS, Part, Question, Score, read
 
 Questions = Sequence[tuple[str, frozenset[str]]]
 
@@ -177,6 +177,15 @@ async def test_questions_by_somebody_who_had_not_seen_the_search_find_their_sect
     assert outside.accepted <= 0.3
 
 
+async def test_a_question_without_marks_finds_its_section_as_often_as_with_them(shop: Policies) -> None:
+    for parts in (("blind",), ("fresh",), PARTS):
+        scores = {"marks": Score(), "bare": Score()}
+        for question in (one for part in parts for one in read(part).asked if one.spelling in scores):
+            scores[question.spelling].add(*await asked(shop, question))
+        for at in (1, 3):
+            assert scores["bare"].recall(at) >= scores["marks"].recall(at) - 0.02, parts
+
+
 @pytest.mark.parametrize(
     ("question", "as_well"),
     [
@@ -285,3 +294,13 @@ def test_no_vietnamese_syllable_loses_anything(shop: Policies) -> None:
             for word in fold(section.text).split():
                 if word.isalpha() and word not in ("express", "hotline", "tnhh"):
                     assert stem(word) == word
+
+
+@pytest.mark.parametrize(
+    "question", ["how much is shipping", "shipping price?", "what does delivery cost", "phi ship bn"]
+)
+async def test_who_asks_for_the_price_of_shipping_finds_the_fees(shop: Policies, question: str) -> None:
+    assert (await shop.search(question))[0].section.id in {
+        "en/shipping#shipping-fees-within-vietnam",
+        "vi/shipping#phi-giao-hang-trong-nuoc",
+    }

@@ -13,7 +13,8 @@ EN = "---\ntitle: Returns\n---\n\n## Period\n\nWithin **7 days** of delivery.\n\
 
 
 def warnings(language: str = "vi", **changed: str) -> list[str]:
-    files = good_files(**{"policies__en__returns": EN, "sentences__en": sentences(), **changed})
+    tests = {"tests/x.yaml": changed.pop("tests")} if "tests" in changed else {}
+    files = good_files(**{"policies__en__returns": EN, "sentences__en": sentences(), **changed}) | tests
     return [str(one) for one in warnings_of(check(files), language=language, wall=WALL)]
 
 
@@ -27,6 +28,15 @@ def test_a_shop_that_says_the_same_in_both_languages_has_none() -> None:
 
 def test_a_shop_of_one_language_has_none() -> None:
     assert warnings_of(check(good_files()), language="vi", wall=WALL) == ()
+
+
+def test_a_test_that_will_fail_by_itself_is_named_with_the_day_to_write_into_it() -> None:
+    tet = "---\ntitle: Tết\nvalid_from: 2026-02-25 18:00\nvalid_until: 2026-03-22\n---\n\n## Nghỉ\n\nNghỉ hết.\n"
+    asks = "- ask: nghỉ\n  finds: vi/tet\n"
+    assert warnings(policies__vi__tet=tet, policies__en__tet=tet, tests=asks) == [
+        "tests/x.yaml:2: this test fails once “vi/tet” has ended (2026-03-22). Write “at: 2026-02-26” into the test."
+    ]
+    assert "tests/x" not in str(warnings(policies__vi__tet=tet, tests=f"{asks}  at: 2026-02-26\n"))
 
 
 def test_other_numbers_under_the_same_heading_are_named_with_both_places() -> None:

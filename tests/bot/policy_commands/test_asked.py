@@ -111,6 +111,15 @@ def test_words_that_mean_nothing_are_refused(typed: Typed) -> None:
     assert typed.type("replay", "--candidate", "--version", "live").exit_code == 2
 
 
+def test_who_said_shows_the_newest_answers_and_counts_the_others(typed: Typed) -> None:
+    typed.asks("đổi trả bao lâu?", source=HAN)
+    found = typed.type("who-said", "vi/returns", "--limit", "1").stdout
+    assert found.startswith("2 answers relied on ")
+    assert found.count("  asked ") == 1
+    assert found.endswith("\n1 older one: --limit shows more.\n")
+    assert typed.json("who-said", "vi/returns", "--limit", "1")["count"] == 2
+
+
 def test_who_said_lists_the_answers_and_whether_the_section_says_that_still(typed: Typed) -> None:
     lines = typed.type("who-said", "returns › thoi han doi tra").stdout.splitlines()
     assert lines[0] == "1 answer relied on vi/returns › Thời hạn đổi trả:"

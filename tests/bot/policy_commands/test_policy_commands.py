@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from typer.testing import CliRunner, Result
 
-from bot.errors import ShopdeskError
 from bot.policies.version import short
 from bot.policy_commands.change import policies_of
 from bot.policy_commands.words import policy_commands
@@ -20,6 +18,7 @@ from bot.storage.database import Database
 from bot.storage.lock import locked
 from bot.storage.policies import PolicyVersions
 from tests.bot.policies.shop import RETURNS, good_files, write
+from tests.bot.policy_commands.typed import leave
 
 ENGLISH = "---\ntitle: Returns\n---\n## Period\n\n7 days.\n"
 
@@ -47,7 +46,7 @@ class Terminal:
         path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
 
     def type(self, *words: str) -> Result:
-        return CliRunner().invoke(policy_commands(leave=_leave, settings=lambda file: self.settings), words)
+        return CliRunner().invoke(policy_commands(leave=leave, settings=lambda file: self.settings), words)
 
     def json(self, *words: str) -> Any:
         return json.loads(self.type(*words, "--json").stdout)
@@ -55,16 +54,6 @@ class Terminal:
     def live(self) -> str:
         with closing(sqlite3.connect(self.settings.database)) as db:
             return str(db.execute("SELECT version_id FROM policy_activations ORDER BY id DESC").fetchone()[0])
-
-
-def _leave(action: object) -> None:
-    assert callable(action)
-    try:
-        status = action()
-    except ShopdeskError as exc:
-        typer.echo(str(exc), err=True)
-        status = 2
-    raise typer.Exit(status)
 
 
 @pytest.fixture
@@ -92,13 +81,24 @@ def test_a_good_folder_checks_and_says_whether_it_is_live(terminal: Terminal) ->
     assert terminal.json("check")["changes"] == [{"path": "policies/vi/returns.md", "kind": "changed"}]
 
 
+def test_a_folder_whose_tests_fail_does_not_check(terminal: Terminal) -> None:
+    write(terminal.prompts, {"tests/x.yaml": "- ask: đổi trả mấy ngày\n  finds_nothing: true\n"})
+    found = terminal.type("check")
+    assert found.exit_code == 1
+    assert f"\n{terminal.prompts}/tests/x.yaml:1: “đổi trả mấy ngày” should find nothing, but finds " in found.stdout
+    assert "1 question of its tests fails: this does not go live, unless with --force.\n" in found.stdout
+    assert terminal.json("check")["failed_tests"][0]["line"] == 1
+    write(terminal.prompts, {"tests/x.yaml": "- ask: đổi trả mấy ngày\n  finds: vi/returns\n"})
+    assert "\nIts test passes.\n" in terminal.type("check").stdout
+
+
 def test_what_should_be_looked_at_is_told_and_keeps_nothing_from_going_live(terminal: Terminal) -> None:
     terminal.save("## Period", "## Period\n\n15 days.\n\n## Costs", "policies/en/returns.md")
     found = terminal.type("check")
     assert found.exit_code == 0
     assert f"warning {terminal.prompts}/policies/en/returns.md:4: “Period” and policies/vi/returns.md" in found.stdout
     assert "15 days only here, 7 ngày only there. Correct the one that is wrong." in found.stdout
-    assert "warnings; it can go live all the same.\n" in found.stdout
+    assert "warnings; they keep nothing from going live.\n" in found.stdout
     warnings = terminal.json("check")["warnings"]
     assert warnings[1]["file"] == f"{terminal.prompts}/policies/en/returns.md"
     assert warnings[1]["line"] == 4
@@ -296,3 +296,15 @@ def test_a_database_of_a_newer_program_is_not_read(edited: Terminal) -> None:
 @pytest.mark.parametrize("words", [("show",), ("show", "a", "b", "c"), ("bogus",), ("history", "--limit", "0")])
 def test_wrong_words_are_status_2(terminal: Terminal, words: tuple[str, ...]) -> None:
     assert terminal.type(*words).exit_code == 2
+
+
+@pytest.mark.parametrize("words", [["list"], ["history"], ["rollback"], ["activate", "live", "--reason", "x"]])
+def test_a_data_folder_that_cannot_be_looked_into_is_one_sentence(tmp_path: Path, words: list[str]) -> None:
+    terminal = Terminal(tmp_path)
+    terminal.settings = Settings(
+        _env_file=None, shopdesk_data=tmp_path / ("x" * 300), shopdesk_prompts=terminal.prompts
+    )
+    found = terminal.type(*words)
+    assert found.exit_code == 2
+    assert "File name too long" in found.stderr
+    assert len(found.stderr.splitlines()) == 1

@@ -115,7 +115,7 @@ def test_other_versions_and_folders_can_be_tried(tmp_path: Path) -> None:
     [
         (("live",), "No policy version was live yet"),
         (("zzzz",), "“zzzz” names no version"),
-        (("--model", "gpt"), "--model gpt names no model: write anthropic:MODEL, or offline."),
+        (("--model", "gpt"), "--model gpt names no model: write PROVIDER:MODEL, or offline."),
         (("--junit", "/nowhere/x.xml"), "/nowhere/x.xml cannot be written (No such file or directory)"),
     ],
 )

@@ -45,8 +45,8 @@ class Typed:
         def group(context: typer.Context) -> None:
             context.obj = None
 
-        add_tests(app, leave=_leave, settings=lambda file: self.settings, model=self._make)
-        add_asked(app, leave=_leave, settings=lambda file: self.settings)
+        add_tests(app, leave=leave, settings=lambda file: self.settings, model=self._make)
+        add_asked(app, leave=leave, settings=lambda file: self.settings)
         return CliRunner().invoke(app, words)
 
     def json(self, *words: str) -> Any:
@@ -95,7 +95,8 @@ class Typed:
         return self.model
 
 
-def _leave(action: object) -> None:
+def leave(action: object) -> None:
+    """Runs what a command does and ends with its status, as `bot.cli` does."""
     assert callable(action)
     try:
         status = action()

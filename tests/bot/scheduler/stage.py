@@ -22,9 +22,9 @@ def reply_to(platform: FakePlatform, chat: str, key: str = "") -> StreamedReply:
 
 
 @asynccontextmanager
-async def running(platform: FakePlatform) -> AsyncIterator[SendScheduler]:
+async def running(platform: FakePlatform, *, in_doubt: bool = False) -> AsyncIterator[SendScheduler]:
     loop = asyncio.get_running_loop()
-    scheduler = SendScheduler(platform, clock=loop.time)
+    scheduler = SendScheduler(platform, clock=loop.time, in_doubt=in_doubt)
     task = asyncio.create_task(scheduler.run())
     await asyncio.sleep(5)
     try:

@@ -82,6 +82,21 @@ def test_on_a_line_that_lost_answers_only_a_beginning_of_a_complete_text_can_be_
     run(scenario)
 
 
+@pytest.mark.parametrize("doubles", [True, False])
+def test_after_a_kill_what_may_double_is_begun_and_then_completed_also_in_a_crowd(doubles: bool) -> None:
+    async def scenario() -> None:
+        platform = FakePlatform(limits=replace(TELEGRAM, doubles=doubles, calls_burst=1))
+        async with running(platform, in_doubt=True) as scheduler:
+            reply = reply_to(platform, "1")
+            reply.append(TEXT)
+            reply.end()
+            await scheduler.finish(reply)
+        assert platform.chat("1") == [TEXT]
+        assert len(platform.of("1", op="edit")) == doubles
+
+    run(scenario)
+
+
 def test_while_calls_are_left_over_a_complete_text_is_begun_and_then_completed_so_that_no_loss_can_double_it() -> None:
     async def scenario() -> None:
         platform = FakePlatform(

@@ -34,6 +34,8 @@ from bot.storage.policies import Considered, PolicyVersions
 from bot.storage.reading import ReadOnlyDatabase, is_current
 from bot.storage.relays import Recipient, Relays, Said
 from bot.storage.shelf import StoredShelf
+from bot.storage.spending import SpentToday
+from bot.storage.switches import Switches, Turned
 from bot.storage.turns import Answer, Turns
 from tests.bot.storage.interrupted import MOMENTS, Moment, interrupt
 from tests.words import LAN, NOON, message
@@ -225,6 +227,9 @@ CALLS: dict[str, Call] = {
     "StoredShelf.of": lambda db: _shelf(db).of("1"),
     "StoredShelf.take": lambda db: _shelf(db).take("1", "t"),
     "StoredShelf.clear": lambda db: _shelf(db).clear("1", "k"),
+    "SpentToday.load": lambda db: SpentToday(db, UTC).load(),
+    "Switches.last": lambda db: Switches(db).last("model"),
+    "Switches.turn": lambda db: Switches(db).turn("model", Turned(False, "Mai", "tắt", NOON)),
     "StoredBookmarks.load": lambda db: StoredBookmarks(db, "discord").load(),
     "StoredBookmarks.keep": lambda db: StoredBookmarks(db, "discord").keep({"1": "11", "2": None, "3": "30"}),
     "Turns.history": history,
@@ -267,9 +272,6 @@ CALLS: dict[str, Call] = {
     "Relays.delivered": delivered,
     "Relays.hang_for_customer": hang_for_customer,
     "Relays.hang_at_desk": hang_at_desk,
-    "StoredShelf.of": lambda db: StoredShelf(db, "web").of("lan"),
-    "StoredShelf.take": lambda db: StoredShelf(db, "web").take("lan", "none"),
-    "StoredShelf.clear": lambda db: StoredShelf(db, "web").clear("lan", "k"),
     "Database.read": lambda db: db.read(rows),
     "Database.write": lambda db: db.write(two_writes),
     "ReadOnlyDatabase.read": lambda db: ReadOnlyDatabase(db.path).read(rows),
@@ -287,6 +289,7 @@ READS = {
     *("Errands.messages", "Errands.shown_with", "Errands.places", "Errands.sent", "Errands.customer"),
     *("Relays.recipient", "Relays.said", "Relays.is_withdrawn", "Relays.hang_for_customer", "Relays.hang_at_desk"),
     *("StoredShelf.of", "StoredShelf.take"),
+    *("SpentToday.load", "Switches.last"),
     *("StoredBookmarks.load", "Database.read", "ReadOnlyDatabase.read", "is_current"),
 }
 

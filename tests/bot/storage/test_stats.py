@@ -102,15 +102,15 @@ async def test_times_are_those_that_half_and_nineteen_of_twenty_answers_kept(boo
         await book.answer(await book.ask(), timings=times)
     await book.answer(await book.ask(), outcome="sentence", timings=Timings(finished_ms=9_999_999))
     found = await book.count()
-    assert found.request == Times(100, 50, 95)
-    assert found.first_visible == Times(100, 500, 950)
-    assert found.finished == Times(100, 5_000, 9_500)
+    assert found.request == Times(100, 50, 95, 99)
+    assert found.first_visible == Times(100, 500, 950, 990)
+    assert found.finished == Times(100, 5_000, 9_500, 9_900)
 
 
 async def test_an_empty_database_counts_nothing(book: Book) -> None:
     found = await book.count()
     assert (found.platforms, found.conversations, found.waiting_since) == ((), 0, None)
-    assert found.finished == Times(0, None, None)
+    assert found.finished == Times(0, None, None, None)
 
 
 async def test_counting_neither_waits_for_a_writer_nor_keeps_it_waiting(book: Book) -> None:

@@ -61,8 +61,8 @@ async def test_everything_known_of_an_answer_is_stored(messages: Messages, turns
     assert (*tokens, row["cost"]) == (2, 3, 3, 4, 1_250)
     spendings = await database.read(lambda db: db.execute("SELECT * FROM spendings").fetchall())
     assert [tuple(spending) for spending in spendings] == [
-        (row["id"], "anthropic:claude-haiku-5-5", "key 1", 1, 2, 3, 4, 1_250),
-        (row["id"], "openai:gpt", "", 1, 1, 0, 0, 0),
+        (row["id"], "anthropic:claude-haiku-5-5", "key 1", 1, 2, 3, 4, 1_250, 0),
+        (row["id"], "openai:gpt", "", 1, 1, 0, 0, 0, 0),
     ]
     assert row["policy_version"] == "abc"
     assert (row["request_ms"], row["first_delta_ms"], row["first_visible_ms"], row["finished_ms"]) == (5, 6, 7, 8)

@@ -1,5 +1,6 @@
 """The log beside the database: it may not grow for ever."""
 
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -8,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.storage.wal import BoundedLog
+from bot.storage.database import Database
+from bot.storage.wal import BoundedLog, was_left_open
 
 
 @pytest.fixture
@@ -69,3 +71,15 @@ def test_a_long_reader_costs_writes_a_short_pause_now_and_then_and_the_log_is_em
 
 def test_a_database_without_a_log_is_no_trouble(tmp_path: Path, writer: sqlite3.Connection) -> None:
     BoundedLog(tmp_path / "elsewhere.db", 1)(writer)
+
+
+async def test_what_a_kill_leaves_open_is_known_and_what_was_closed_is_not(tmp_path: Path) -> None:
+    path, killed = tmp_path / "shopdesk.db", tmp_path / "killed.db"
+    database = await Database.open(path)
+    for end in ("", "-wal"):
+        shutil.copyfile(f"{path}{end}", f"{killed}{end}")
+    await database.close()
+    assert not was_left_open(path)
+    assert was_left_open(killed)
+    await (await Database.open(killed)).close()
+    assert not was_left_open(killed)

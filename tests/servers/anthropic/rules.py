@@ -52,8 +52,15 @@ class Refused(Exception):
         super().__init__(message)
 
 
-def check_body(body: object, *, older: bool = False) -> None:
-    """Raise `Refused` for what the API would refuse. `older`: as a gateway that speaks the dialect of 2023."""
+OF_2023 = {
+    "max_tokens", "messages", "metadata", "model", "stop_sequences", "stream", "system", "temperature", "tool_choice",
+    "tools", "top_k", "top_p",
+}  # fmt: skip
+
+
+def check_body(body: object, *, older: bool = False, of_2023: bool = False, goes_on: bool = False) -> None:
+    """Raise `Refused` for what the API would refuse. `older`: as a gateway that knows no tuning; `of_2023`: as one that
+    knows nothing that came after the first version. `goes_on`: a turn that was paused is sent back."""
     if not isinstance(body, dict):
         raise Refused("Input should be a valid dictionary")
     for name in body:
@@ -63,12 +70,27 @@ def check_body(body: object, *, older: bool = False) -> None:
             raise Refused(f"{name}: Extra inputs are not permitted")
         if older and name in ("output_config", "cache_control", "diagnostics", "speed"):
             raise Refused(f"{name}: Extra inputs are not permitted")
+    if of_2023:
+        _check_of_2023(body)
     _check_scalars(body)
     _check_thinking(body, older=older)
     _check_tools(body)
     _check_system(body.get("system"))
-    _check_messages(body)
+    _check_messages(body, goes_on=goes_on)
     _check_breakpoints(body)
+
+
+def _check_of_2023(body: Body) -> None:
+    for name in body:
+        if name not in OF_2023:
+            raise Refused(f"{name}: Extra inputs are not permitted")
+    if isinstance(body.get("tool_choice"), dict) and body["tool_choice"].get("type") not in ("auto", "any", "tool"):
+        raise Refused("tool_choice: Input tag 'none' found using 'type' does not match any of the expected tags")
+    for place in ("system", "messages"):
+        if "cache_control" in str(body.get(place)):
+            raise Refused(f"{place}.0.cache_control: Extra inputs are not permitted")
+    if next(_blocks(body, "search_result"), None):
+        raise Refused("messages.0.content.0: Input tag 'search_result' found using 'type' does not match any of 'text'")
 
 
 def _check_scalars(body: Body) -> None:
@@ -153,7 +175,7 @@ def _check_system(system: object) -> None:
         _check_block(f"system.{index}", block, "system")
 
 
-def _check_messages(body: Body) -> None:
+def _check_messages(body: Body, *, goes_on: bool) -> None:
     messages = body["messages"]
     if not isinstance(messages, list) or not messages:
         raise Refused("messages: at least one message is required")
@@ -165,7 +187,7 @@ def _check_messages(body: Body) -> None:
         _check_content(where, message, body["model"])
     if messages[0]["role"] != "user":
         raise Refused('messages: first message must use the "user" role')
-    if messages[-1]["role"] == "assistant":
+    if messages[-1]["role"] == "assistant" and not goes_on:
         raise Refused(
             "This model does not support assistant message prefill. The conversation must end with a user message."
         )

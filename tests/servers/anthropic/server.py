@@ -15,7 +15,7 @@ from tests.servers.anthropic.cache import PromptCache, Tokens
 from tests.servers.anthropic.models import MODELS, model_info
 from tests.servers.anthropic.rules import Refused, check_body
 from tests.servers.anthropic.script import Answer, Fault, as_steps, believable
-from tests.servers.anthropic.stream import Broken, blocks_of, events, named, whole_message
+from tests.servers.anthropic.stream import Broken, blocks_of, events, named, reason_of, whole_message
 from tests.servers.idle import hang_up
 
 MAX_REQUEST_BYTES = 32 * 1024 * 1024
@@ -45,13 +45,16 @@ class Call:
     first_text: float | None = None
     ended: float | None = None
     deltas: int = 0
+    tokens: Tokens = field(default_factory=lambda: Tokens(0, 0, 0))
+    """How its input was billed."""
 
 
 class AnthropicServer:
     """An async context manager; `url` is for ANTHROPIC_BASE_URL, with or without `/v1` behind it.
 
     `rate` is in pieces a second (0: all at once), `piece` in characters, `delay` in seconds before the
-    first text. `older` makes it a gateway with the dialect of 2023: no `output_config`, no adaptive thinking.
+    first text. `older` makes it a gateway that knows no `output_config` and no adaptive thinking; `of_2023` one
+    that knows nothing but the API's first version: `x-api-key`, no cache, no search results, no thinking.
     Without `keeps` the log forgets what a request said once it is answered: in a crowd that is gigabytes.
     With `judges_late` a body is checked when the server closes, which then raises `Refused`, and nothing is billed:
     for programs that measure. To judge a body takes longer than all that the program does before it sends one.
@@ -66,6 +69,7 @@ class AnthropicServer:
         piece: int = 8,
         delay: float = 0.0,
         older: bool = False,
+        of_2023: bool = False,
         keeps: bool = True,
         judges_late: bool = False,
         host: str = "127.0.0.1",
@@ -75,6 +79,7 @@ class AnthropicServer:
         self.models = tuple(models)
         self.rate, self.piece, self.delay, self.older = rate, piece, delay, older
         self.log: list[Call] = []
+        self._of_2023 = of_2023
         self._keeps = keeps
         self._judges_late = judges_late
         self.witness: Callable[[str], None] = lambda step: None
@@ -85,6 +90,8 @@ class AnthropicServer:
         self._hits: dict[int, int] = {}
         self._said: dict[str, tuple[str, list[dict[str, Any]]]] = {}
         """Id of a call → the model and the message that it was in."""
+        self._paused: list[list[dict[str, Any]]] = []
+        """What was said before pauses."""
         self._cache = PromptCache()
         self._ids = itertools.count(1)
         self._changed = asyncio.Event()
@@ -163,8 +170,7 @@ class AnthropicServer:
                 if fault and (early := await self._early(request, call, fault)):
                     return early
                 if not self._judges_late:
-                    check_body(call.body, older=self.older)
-                    self._check_said(call.body)
+                    self._judge(call.body)
                 if call.body["model"] not in self.models:
                     raise Refused(f"model: {call.body['model']}", 404, "not_found_error")
             except Refused as refused:
@@ -172,12 +178,14 @@ class AnthropicServer:
             return await self._say(request, call, fault)
 
     async def _say(self, request: web.Request, call: Call, fault: Fault | None) -> web.StreamResponse:
-        tokens = Tokens(0, 0, 0) if self._judges_late else self._cache.bill(call.key, call.body)
+        tokens = call.tokens = Tokens(0, 0, 0) if self._judges_late else self._cache.bill(call.key, call.body)
         steps = named(as_steps(self._answer, call.body))
         blocks = blocks_of(call.body["model"], steps)
         for block in blocks:
             if block["type"] == "tool_use":
                 self._said[block["id"]] = call.body["model"], blocks
+        if reason_of(steps) == "pause_turn":
+            self._paused.append(_bare([*self._before(call.body), *blocks]))
         call.status = 200
         self._changed.set()
         headers = {"request-id": self._request_id(), "anthropic-organization-id": "org-test"}
@@ -282,8 +290,22 @@ class AnthropicServer:
                     "message cannot be modified. These blocks must remain as they were in the original response."
                 )
 
+    def _judge(self, body: Mapping[str, Any]) -> None:
+        check_body(body, older=self.older, of_2023=self._of_2023, goes_on=self._goes_on(body))
+        self._check_said(body)
+
+    def _before(self, body: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """What the model said before the pause that a request goes on behind."""
+        messages = body.get("messages") or [{}]
+        last = messages[-1] if isinstance(messages, list) and isinstance(messages[-1], dict) else {}
+        return list(last["content"]) if last.get("role") == "assistant" and isinstance(last["content"], list) else []
+
+    def _goes_on(self, body: Mapping[str, Any]) -> bool:
+        before = self._before(body)
+        return bool(before) and _bare(before) in self._paused
+
     def _authenticate(self, request: web.Request, call: Call) -> None:
-        given = request.headers.get("Authorization", "")
+        given = "" if self._of_2023 else request.headers.get("Authorization", "")
         key = given.removeprefix("Bearer ") if given.startswith("Bearer ") else request.headers.get("x-api-key", "")
         if key not in self.keys:
             raise Refused("invalid authentication credentials" if given else "x-api-key header is required", 401,
@@ -291,6 +313,8 @@ class AnthropicServer:
         call.key = f"key-{self.keys.index(key) + 1}"
         if not request.headers.get("anthropic-version"):
             raise Refused("anthropic-version: header is required")
+        if self._of_2023 and (version := request.headers["anthropic-version"]) != "2023-06-01":
+            raise Refused(f"anthropic-version: {version!r} is not a valid version")
 
     def _error(
         self, call: Call, status: int, kind: str, message: str, headers: Mapping[str, str] | None = None
