@@ -133,6 +133,7 @@ class Asking:
                         told = event
                         self._count(turn, event)
                         if isinstance(event, Finished):
+                            turn.failures += event.failures
                             return self._end(turn, request, event, "".join(text), calls)
         finally:
             self._count_broken_off(turn, request, told, text)
@@ -181,6 +182,7 @@ class Asking:
             max_tokens=limits.answer_tokens,
             tools=self._toolbox(turn).specs,
             conversation=str(turn.conversation.id),
+            variant=turn.variant,
         )
         return replace(request, context=self._context(turn, request))
 
