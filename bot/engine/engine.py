@@ -42,7 +42,8 @@ class Engine:
     """Answers turns with a model's words and the shop's policies; one object serves all conversations.
 
     `policies` gives the version that is live: a turn asks for it once, when it begins, and keeps it; `sides` may give
-    it another one. The `model` says itself what its answers cost; `prices` are for those that break off (None: those that come with the program).
+    it another one. The `model` says itself what its answers cost; `prices` are for those that break off (None: those
+    that come with the program).
     """
 
     def __init__(
