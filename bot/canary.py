@@ -12,7 +12,7 @@ WHOLE = 100
 IN_A_ROW = 5
 """So many bad turns one after the other are enough, however few turns there are."""
 _FEWEST = 3
-"""A share is not judged by fewer bad turns: one in thirty may be chance."""
+"""Nothing is judged by fewer turns that are bad or slow: two in thirty may be chance."""
 _NOTICED = 0.25
 """Seconds. Nobody notices less."""
 _P95 = 0.95
@@ -70,8 +70,13 @@ def side_of(turns: Iterable[SeenTurn]) -> Side:
         bad=sum(turn.is_bad for turn in seen),
         in_a_row=in_a_row,
         handed_over=sum(turn.is_handed_over for turn in seen),
-        first_text=firsts[math.ceil(_P95 * len(firsts)) - 1] if firsts else None,
+        first_text=firsts[_p95(len(firsts))] if firsts else None,
     )
+
+
+def _p95(count: int) -> int:
+    """Which of so many values it is. Of few ones not the slowest two, as they may be chance."""
+    return max(0, min(math.ceil(_P95 * count) - 1, count - _FEWEST))
 
 
 def fault_of(canary: Side, stable: Side, margins: Margins) -> str | None:
