@@ -157,12 +157,11 @@ async def canary(name: str, seconds: float = 60.0, *, rate: float = 20.0, percen
         async with shop.open():
             assert await until(lambda: telegram.calls("deleteWebhook", status=200), 60), shop.log
             await crowd.write(rate, _WARM)
-            writing = asyncio.create_task(crowd.write(rate, seconds))
             words = await _command(
                 shop, "start", "--model", f"try:{MODEL}", "--stages", f"{percent},100", "--stage-time", "off"
             )
             assert "is tried on" in words, words + shop.log
-            began = time.monotonic()
+            began, writing = time.monotonic(), asyncio.create_task(crowd.write(rate, seconds))
             if await until(lambda: "is rolled back" in shop.log, seconds - (time.monotonic() - began)):
                 ran.rolled_back = time.monotonic() - began
                 await asyncio.sleep(1.0)

@@ -62,5 +62,5 @@ async def test_the_command_works_beside_a_running_shop_and_without_one(tmp_path:
             assert (await told(stage, "rollback", "--reason", "đủ rồi"))["state"] == "rolled_back"
             lan.write("còn quần?")
             await stage.telegram.wait_for(lambda: stage.telegram.texts(7)[-1] == echo("còn quần?"))
-            assert stage.rows("SELECT variant FROM turns WHERE role = 'assistant' ORDER BY id") == [(1,), (None,)]
+        assert stage.rows("SELECT variant FROM turns WHERE role = 'assistant' ORDER BY id") == [(1,), (None,)]
         assert "đủ rồi" in (await program.run(stage, "canary", "status")).output
