@@ -15,7 +15,9 @@ from bot.engine.gaps import gap_of
 from bot.engine.late import Late
 from bot.engine.limits import EngineLimits
 from bot.engine.request import asked_in, unreadable_kinds, words_of
+from bot.engine.side import Side, Sides
 from bot.engine.sources import source_lines, sources_of
+from bot.engine.storing import store
 from bot.engine.turn import RunningTurn
 from bot.errors import ModelError, ModelRefused, OverBudget, RecipientGone, StorageError
 from bot.llm.base import ChatModel
@@ -34,15 +36,14 @@ log = logging.getLogger(__name__)
 
 _LIMITS = EngineLimits()
 _NOTHING: Mapping[str, MessageRef] = MappingProxyType({})
-_STORE_PAUSE = 0.5
-_LONGEST_STORE_PAUSE = 4.0
 
 
 class Engine:
     """Answers turns with a model's words and the shop's policies; one object serves all conversations.
 
-    `policies` gives the version that is live: a turn asks for it once, when it begins, and keeps it. The `model` says
-    itself what its answers cost; `prices` are for those that break off (None: those that come with the program).
+    `policies` gives the version that is live: a turn asks for it once, when it begins, and keeps it; `sides` may give
+    it another one. The `model` says itself what its answers cost; `prices` are for those that break off (None: those
+    that come with the program).
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Engine:
         *,
         model: ChatModel,
         policies: Callable[[], Policies],
+        sides: Sides | None = None,
         messages: Messages,
         turns: Turns,
         schedulers: Mapping[str, SendScheduler],
@@ -62,6 +64,7 @@ class Engine:
     ) -> None:
         self._model = model
         self._policies = policies
+        self._sides = sides or (lambda message: Side(policies()))
         self._messages = messages
         self._turns = turns
         self._schedulers = schedulers
@@ -165,6 +168,7 @@ class Engine:
     def _open(self, conversation: Conversation, messages: Sequence[StoredMessage]) -> RunningTurn:
         asked = asked_in(messages)
         last = messages[-1].message
+        side = self._sides(last)
         reply, scheduler = self._reply(last, key=reply_key(messages[0].id), sent=messages[0].sent)
         # The wall clock may jump; it is asked only for what happened before this process took the turn on.
         waited = messages[0].waited
@@ -176,7 +180,8 @@ class Engine:
             language=self._language(asked, last.language, conversation.language),
             asked=asked,
             words=words_of(messages),
-            policies=self._policies(),
+            policies=side.policies,
+            variant=side.variant,
             reply=reply,
             scheduler=scheduler,
             received=asyncio.get_running_loop().time() - waited,
@@ -376,25 +381,14 @@ class Engine:
             model=finished.model if finished else self._model.name,
             stop_reason=finished.stop_reason if finished else OVER_BUDGET if turn.over_budget else None,
             policy_version=turn.policies.version,
+            variant=turn.variant,
+            failures=turn.failures,
             spent=turn.spendings(),
             sources=sources,
             timings=turn.timings(),
             gap=await gap_of(turn, outcome, sources),
         )
-        await self._store(turn, answer)
-
-    async def _store(self, turn: RunningTurn, answer: Answer) -> None:
-        """The reply is out: whatever ails the storage must not make us send it, and pay for it, a second time."""
-        pause = _STORE_PAUSE
-        while True:
-            try:
-                await self._turns.store(turn.conversation.id, turn.messages, answer, at=self._now())
-                return
-            except StorageError as exc:
-                if pause == _STORE_PAUSE:
-                    log.error("conversation %s: the answer is not stored yet: %s", turn.conversation.id, exc)
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, _LONGEST_STORE_PAUSE)
+        await store(self._turns, turn, answer, self._now)
 
     def _source_lines(self, turn: RunningTurn, sources: Sequence[Source]) -> tuple[str, ...]:
         return source_lines(self._sentence("source_label" if len(sources) == 1 else "sources_label", turn), sources)

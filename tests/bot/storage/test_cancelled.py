@@ -21,6 +21,7 @@ from bot.chat import Address, Attachment, MessageRef, Source, UnreadableUpdate
 from bot.storage.asked import Asked
 from bot.storage.backup import backups
 from bot.storage.bookmarks import StoredBookmarks
+from bot.storage.canaries import Canaries, Plan
 from bot.storage.daily import DailyBackup
 from bot.storage.database import Database
 from bot.storage.messages import Messages
@@ -45,6 +46,7 @@ ANSWER = Answer(
     hands_over=True,
     sources=(Source("doi-tra#1", "Đổi trả", "Phí"),),
 )
+PLAN = Plan("model", "a:neu", "a:alt", "salt", (10, 100), None)
 
 Call = Callable[[Database], Coroutine[Any, Any, object]]
 
@@ -59,8 +61,10 @@ async def furnish(database: Database) -> None:
     await outbox.sent(reply_key(1), MessageRef(LAN, "7"))
     await outbox.sending(f"{reply_key(1)}/1", LAN, doubles=True)
     await StoredBookmarks(database, "discord").keep({"1": "10", "2": "20"})
+    await Canaries(database).start(PLAN, percent=10, at=NOON, who="Mai", why="mới")
     await versions.store({"a.md": "# Một"}, hash="a", at=NOON, who="Mai", why="đầu tiên")
     await versions.activate("a", at=NOON, who="Mai", why="đầu tiên")
+    await Canaries(database).start(PLAN, percent=10, at=NOON, who="Mai", why="mới")
     await versions.store({"a.md": "# Hai"}, hash="b", at=NOON, who="Mai", why="mới")
 
 
@@ -86,6 +90,11 @@ async def history(database: Database) -> None:
     await Turns(database).history((await Messages(database).waiting(1))[0])
 
 
+async def go_on(database: Database) -> None:
+    (canary,) = await Canaries(database).last()
+    await Canaries(database).step(canary, "promoted", 100, at=NOON, who="Mai", why="tốt")
+
+
 def rows(db: sqlite3.Connection) -> list[Any]:
     return db.execute("SELECT * FROM inbox").fetchall()
 
@@ -100,6 +109,10 @@ CALLS: dict[str, Call] = {
     "Asked.known_sections": lambda db: Asked(db).known_sections(),
     "Asked.relied_on": lambda db: Asked(db).relied_on(["vi/returns"], None),
     "Asked.questions": lambda db: Asked(db).questions(5),
+    "Canaries.last": lambda db: Canaries(db).last(5),
+    "Canaries.start": lambda db: Canaries(db).start(PLAN, percent=10, at=NOON, who="Mai", why="nữa"),
+    "Canaries.step": go_on,
+    "Canaries.turns": lambda db: Canaries(db).turns(None, behind=0, limit=5),
     "Messages.receive": lambda db: Messages(db).receive(
         message("ba", 3, attachments=(Attachment("photo", "x"),)), at=NOON
     ),
@@ -148,7 +161,7 @@ READS = {
     *("Messages.conversations_waiting", "Messages.waiting", "Messages.attachment", "Turns.history", "Turns.transcript"),
     *("PolicyVersions.active", "PolicyVersions.versions", "PolicyVersions.files", "PolicyVersions.hashes"),
     *("PolicyVersions.activations", "PolicyVersions.last_considered"),
-    *("SpentToday.load", "Switches.last"),
+    *("SpentToday.load", "Switches.last", "Canaries.last", "Canaries.turns"),
     *("StoredBookmarks.load", "Database.read", "ReadOnlyDatabase.read", "is_current"),
 }
 
