@@ -18,6 +18,8 @@ from adapters.discord.platform import DiscordPlatform
 from adapters.telegram.platform import TelegramPlatform
 from adapters.telegram.webhook import Webhook
 from adapters.web.platform import WebPlatform
+from bot.canary_commands import commands_of as canary_commands_of
+from bot.canary_life import CanaryLife, canary_of
 from bot.chat import Bookmarks, ChatPlatform, Receive, Shelf
 from bot.control import Control
 from bot.engine.engine import Engine
@@ -29,7 +31,7 @@ from bot.inbox import Inbox
 from bot.llm.base import ChatModel
 from bot.menus import customer_commands, described, staff_commands
 from bot.model_commands import commands_of as model_commands_of
-from bot.models import config_of, ladder_of
+from bot.models import config_of
 from bot.outbox import RecordedPlatform
 from bot.policies.life import LivePolicies
 from bot.policies.live import Policies
@@ -86,6 +88,7 @@ class Shop:
     silence: float
     """So long, in seconds, the model may bring nothing at all."""
     guard: Guard
+    canary: CanaryLife
     failpoint: Failpoint | None = None
 
 
@@ -144,8 +147,9 @@ def beside_of(shop: Shop) -> list[Callable[[], Coroutine[None, None, None]]]:
     """What keeps the policies up to date while the shop is open: the folder, and the commands of other terminals."""
     policies, settings = shop.policies, shop.settings
     watch = FolderWatch(policies.folder, policies.consider)
-    control = Control(settings.shopdesk_data, {**commands_of(policies), **model_commands_of(shop.guard.switch)})
-    return [watch.run, control.run]
+    asked = (commands_of(policies), model_commands_of(shop.guard.switch), canary_commands_of(shop.canary))
+    control = Control(settings.shopdesk_data, {name: do for commands in asked for name, do in commands.items()})
+    return [watch.run, control.run, shop.canary.run]
 
 
 async def serve(
@@ -165,6 +169,7 @@ async def serve(
     engine = Engine(
         model=shop.model,
         policies=shop.policies.current,
+        sides=shop.canary.side,
         messages=shop.messages,
         turns=shop.turns,
         schedulers={name: door.scheduler for name, door in doors.items()},
@@ -255,7 +260,9 @@ async def _opened(settings: Settings, failpoint: Failpoint | None) -> AsyncItera
     try:
         policies = policies_of(settings, PolicyVersions(database))
         await policies.open()
-        guard = await guard_of(settings, ladder_of(settings, policies), policies.sentence, database)
+        canary, models = canary_of(settings, policies, database, policies.sentence)
+        await canary.load()
+        guard = await guard_of(settings, models, policies.sentence, database)
         model = FailingModel(guard.model, failpoint.reached) if failpoint else guard.model
         try:
             yield Shop(
@@ -271,6 +278,7 @@ async def _opened(settings: Settings, failpoint: Failpoint | None) -> AsyncItera
                 was_killed=was_killed,
                 silence=config_of(settings).model.turn + _BEHIND,
                 guard=guard,
+                canary=canary,
                 failpoint=failpoint,
             )
         finally:

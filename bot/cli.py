@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bot.canary_commands import canary_commands
 from bot.checks import CheckResult, State
 from bot.config import Config
 from bot.costs import By
@@ -104,6 +105,7 @@ def command(program: Program) -> typer.Typer:
     _add_backups(app, program)
     app.add_typer(_policies(program), name="policies")
     app.add_typer(model_commands(leave=_leave, settings=_quiet_settings), name="model")
+    app.add_typer(canary_commands(leave=_leave, settings=_quiet_settings), name="canary")
     return app
 
 

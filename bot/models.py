@@ -74,7 +74,8 @@ class Models:
         self._keys: dict[str, list[Key]] = {}
         self.gates: dict[str, Gate] = {}
         """Name of a provider → who streams there and who waits, where there is a limit."""
-        self._asked = name_of(settings, config)
+        self.asked = name_of(settings, config)
+        """The model that is asked first."""
         self.pools: dict[str, KeyPool] = {}
         """Name of a model → its keys, for those that were made."""
         self.breakers: dict[str, Breaker] = {}
@@ -82,8 +83,19 @@ class Models:
 
     def rungs(self) -> tuple[ChatModel, ...]:
         """The models that answer, in the order in which they are asked. Raises `SettingsError`."""
-        names = dict.fromkeys((self._asked, *self._config.model.fallbacks))
+        names = dict.fromkeys((self.asked, *self._config.model.fallbacks))
         return tuple(self.named(name) for name in names)
+
+    def ladder(self, first: str | None = None) -> ChatModel:
+        """The models that answer, in order, and the policies word for word behind them. `first` is asked before them,
+        if it is named. Raises `SettingsError`."""
+        if self.asked == OFFLINE and first is None:
+            return self.named(OFFLINE)
+        asked = (*([self.named(first)] if first else ()), *self.rungs())
+        last = OfflineModel(sentence=self._sentence, stands_in=True)
+        rungs = [model for model in dict.fromkeys(asked) if model.name != OFFLINE]
+        answering = self._config.model
+        return Ladder(rungs, last=last, first_text=answering.first_text, turn=answering.turn)
 
     def named(self, name: str) -> ChatModel:
         """The model of a name, `PROVIDER:MODEL` or `offline`. Raises `SettingsError` with one sentence when there is no
@@ -155,18 +167,6 @@ def model_of(settings: Settings, policies: LivePolicies | Policies) -> ChatModel
     """The model that the settings name, without those that stand in for it. Raises `SettingsError`."""
     config = config_of(settings)
     return Models(settings, config, sentence=policies.sentence).named(name_of(settings, config))
-
-
-def ladder_of(settings: Settings, policies: LivePolicies | Policies, notify: Notify = log_notice) -> ChatModel:
-    """The models that answer, in order, and the policies word for word behind them. Raises `SettingsError`."""
-    config = config_of(settings)
-    models = Models(settings, config, sentence=policies.sentence, notify=notify)
-    if name_of(settings, config) == OFFLINE:
-        return models.named(OFFLINE)
-    answering = config.model
-    rungs = [model for model in models.rungs() if model.name != OFFLINE]
-    last = OfflineModel(sentence=policies.sentence, stands_in=True)
-    return Ladder(rungs, last=last, first_text=answering.first_text, turn=answering.turn)
 
 
 def config_of(settings: Settings) -> Config:

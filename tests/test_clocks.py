@@ -9,6 +9,8 @@ ROOT = Path(__file__).parent.parent
 # Every interval is measured by a clock that does not jump. What stands here needs a moment of the calendar.
 MAY_ASK = {
     "bot/__main__.py": "names of files, and the end of a span that the operator asks for",
+    "bot/canary_commands.py": "how long ago, on record, a stage began",
+    "bot/canary_life.py": "when a stage began, on record, and how long ago across processes",
     "bot/cli.py": "the beginning of a span that the operator asks for",
     "bot/connections.py": "which policies end soon",
     "bot/inbox.py": "when a message was received; its age only when another process received it",

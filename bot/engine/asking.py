@@ -141,6 +141,7 @@ class Asking:
                         told = event
                         self._count(turn, event)
                         if isinstance(event, Finished):
+                            turn.failures += event.failures
                             return self._end(turn, request, event, "".join(text), calls)
         finally:
             self._count_broken_off(turn, request, told, text)
@@ -193,6 +194,7 @@ class Asking:
             tools=self._toolbox(turn).specs,
             asks=not is_small_talk(turn.policies, turn.asked, turn.language),
             conversation=str(turn.conversation.id),
+            variant=turn.variant,
         )
         return replace(request, context=self._context(turn, request))
 

@@ -11,13 +11,15 @@ from bot.chat import InboundMessage, Source
 from bot.desk import Handover
 from bot.engine.asking import Asking
 from bot.engine.budget import Budget
+from bot.engine.desk import Desk
 from bot.engine.gaps import gap_of
 from bot.engine.late import Late
 from bot.engine.limits import EngineLimits
 from bot.engine.objections import objection
 from bot.engine.request import asked_in, words_of
-from bot.engine.sources import source_lines, sources_of
-from bot.engine.storing import store_for_certain
+from bot.engine.side import Side, Sides
+from bot.engine.sources import label_of, source_lines, sources_of
+from bot.engine.storing import store
 from bot.engine.telling import Telling
 from bot.engine.turn import RunningTurn
 from bot.errors import ModelError, ModelRefused, OverBudget, RecipientGone, StorageError
@@ -25,7 +27,6 @@ from bot.llm.base import ChatModel
 from bot.llm.prices import Prices
 from bot.policies.language import guess_language
 from bot.policies.live import Policies
-from bot.policies.waiting import waiting_words
 from bot.reply.slot import last_of
 from bot.scheduler import SendScheduler
 from bot.storage.cases import Cases
@@ -42,9 +43,9 @@ _LIMITS = EngineLimits()
 class Engine:
     """Answers turns with a model's words and the shop's policies; one object serves all conversations.
 
-    `policies` gives the version that is live: a turn asks for it once, when it begins, and keeps it. `cases`: there is
-    a desk at which staff look at conversations that wait for a person. The `model` says itself what its answers cost;
-    `prices` are for those that break off (None: those that come with the program).
+    `policies` gives the version that is live: a turn asks for it once, when it begins, and keeps it; `sides` may give
+    it another one. `cases`: there is a desk at which staff look at conversations that wait for a person. The `model`
+    says itself what its answers cost; `prices` are for those that break off (None: those that come with the program).
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Engine:
         *,
         model: ChatModel,
         policies: Callable[[], Policies],
+        sides: Sides | None = None,
         messages: Messages,
         turns: Turns,
         schedulers: Mapping[str, SendScheduler],
@@ -65,13 +67,14 @@ class Engine:
     ) -> None:
         self._model = model
         self._policies = policies
+        self._sides = sides or (lambda message: Side(policies()))
         self._messages = messages
         self._turns = turns
         self._limits = limits
         self._telling = Telling(schedulers, growing_mark)
         self._now = now
         self._late = Late(turns, limits.lateness, now)
-        self._has_desk = cases is not None
+        self._desk = Desk(cases is not None, now)
         self._budget = budget
         self._asking = Asking(
             model=model,
@@ -140,7 +143,7 @@ class Engine:
     async def give_up(self, conversation: Conversation, messages: Sequence[StoredMessage]) -> None:
         """Tell the customer that there is no answer, and be done with the messages."""
         turn = self._open(conversation, messages)
-        await self._say(turn, self._model_down(turn), outcome="failed")
+        await self._say(turn, self._desk.model_down(turn), outcome="failed")
 
     async def break_off(self, conversation: Conversation, message: StoredMessage) -> None:
         """End an answer that a crash cut off: its last message says so. What that showed is not on record."""
@@ -182,6 +185,7 @@ class Engine:
     def _open(self, conversation: Conversation, messages: Sequence[StoredMessage]) -> RunningTurn:
         asked = asked_in(messages)
         last = messages[-1].message
+        side = self._sides(last)
         reply, scheduler = self._telling.reply(last, key=reply_key(messages[0].id), sent=messages[0].sent)
         # The wall clock may jump; it is asked only for what happened before this process took the turn on.
         waited = messages[0].waited
@@ -193,7 +197,8 @@ class Engine:
             language=self._language(asked, last.language, conversation.language),
             asked=asked,
             words=words_of(messages),
-            policies=self._policies(),
+            policies=side.policies,
+            variant=side.variant,
             reply=reply,
             scheduler=scheduler,
             received=asyncio.get_running_loop().time() - waited,
@@ -222,21 +227,11 @@ class Engine:
             await self._say(turn, self._sentence("help", turn))
 
     async def _ask_for_person(self, turn: RunningTurn, message: InboundMessage) -> None:
-        if self._has_desk and message.role == "customer":
+        if self._desk.is_there and message.role == "customer":
             turn.handover = Handover("asked", message.text)
             await self._say(turn, "")
         else:
             await self._say(turn, self._sentence("no_person", turn))
-
-    def _model_down(self, turn: RunningTurn) -> str:
-        """What is said when there is no answer: with a desk, a person is to give it."""
-        if not self._has_desk or turn.messages[0].message.role != "customer":
-            return self._sentence("model_down", turn)
-        turn.handover = turn.handover or Handover("model_down")
-        return self._sentence("model_down_person", turn)
-
-    def _objection(self, turn: RunningTurn) -> str | None:
-        return objection(turn, self._limits)
 
     def _over(self, turn: RunningTurn) -> str | None:
         return self._budget.sentence(turn) if self._budget else None
@@ -260,7 +255,7 @@ class Engine:
             log.warning("conversation %s: %s: %s", turn.conversation.id, type(exc).__name__, reason)
             refused = isinstance(exc, ModelRefused)
             turn.reply.restart()
-            turn.reply.append(self._sentence("refused", turn) if refused else self._model_down(turn))
+            turn.reply.append(self._sentence("refused", turn) if refused else self._desk.model_down(turn))
             await self._close(turn, "refused" if refused else "failed")
         except OverBudget:
             turn.reply.restart()
@@ -285,7 +280,7 @@ class Engine:
             turn.handover = None
             await self._close(turn, "stopped", notice=self._sentence("stopped", turn))
         elif turn.request is None:
-            turn.reply.append(self._objection(turn) or self._sentence("photo_failed", turn))
+            turn.reply.append(objection(turn, self._limits) or self._sentence("photo_failed", turn))
             await self._close(turn, "sentence")
         else:
             cut_off = turn.finished is not None and turn.finished.stop_reason == "max_tokens"
@@ -359,12 +354,11 @@ class Engine:
     ) -> None:
         """Show the end for certain, then remember the turn."""
         native = turn.scheduler.platform.limits.shows_sources
-        if turn.handover and self._has_desk:
-            notice = self._hand_over(turn, notice)
+        notice = self._desk.hand_over(turn, notice)
         turn.reply.end(
-            offers_person=self._offers_person(turn, outcome),
+            offers_person=self._desk.offers_person(turn, outcome),
             sources=sources if native else (),
-            footers=() if native else self._source_lines(turn, sources),
+            footers=() if native else source_lines(self._sentence(label_of(sources), turn), sources),
             notice=notice,
         )
         try:
@@ -396,23 +390,11 @@ class Engine:
             model=finished.model if finished else self._model.name,
             stop_reason=finished.stop_reason if finished else OVER_BUDGET if turn.over_budget else None,
             policy_version=turn.policies.version,
+            variant=turn.variant,
+            failures=turn.failures,
             spent=turn.spendings(),
             sources=sources,
             timings=turn.timings(),
             gap=await gap_of(turn, outcome, sources),
         )
-        await store_for_certain(self._turns, turn, answer, self._now)
-
-    def _hand_over(self, turn: RunningTurn, notice: str) -> str:
-        """What stands under the answer, now that a person will look at it."""
-        words = waiting_words(turn.policies, turn.language, self._now())
-        if is_blank(turn.reply.text):
-            turn.reply.append(words)
-            return notice
-        return f"{notice}\n\n{words}".strip()
-
-    def _offers_person(self, turn: RunningTurn, outcome: Outcome) -> bool:
-        return self._has_desk and turn.is_first and turn.handover is None and outcome == "complete"
-
-    def _source_lines(self, turn: RunningTurn, sources: Sequence[Source]) -> tuple[str, ...]:
-        return source_lines(self._sentence("source_label" if len(sources) == 1 else "sources_label", turn), sources)
+        await store(self._turns, turn, answer, self._now)

@@ -19,6 +19,11 @@ def sources_of(sections: Iterable[Source], cited: Iterable[str]) -> tuple[Source
     return tuple(known[section_id] for section_id in dict.fromkeys(cited) if section_id in known)
 
 
+def label_of(sources: Sequence[Source]) -> str:
+    """The key of the sentence that stands before them."""
+    return "source_label" if len(sources) == 1 else "sources_label"
+
+
 def source_lines(label: str, sources: Sequence[Source]) -> tuple[str, ...]:
     """The line in Markdown, in forms that get shorter: `Label: Title › Heading, Heading; Title`, then the titles
     alone, then one title. Sections of one policy are named together, links when it has an address."""

@@ -1,4 +1,4 @@
-"""Remembers an answer that is out, however long the storage ails."""
+"""Remembers a turn, however long the storage is away."""
 
 import asyncio
 import logging
@@ -15,7 +15,7 @@ _PAUSE = 0.5
 _LONGEST_PAUSE = 4.0
 
 
-async def store_for_certain(turns: Turns, turn: RunningTurn, answer: Answer, now: Callable[[], datetime]) -> None:
+async def store(turns: Turns, turn: RunningTurn, answer: Answer, now: Callable[[], datetime]) -> None:
     """The reply is out: whatever ails the storage must not make us send it, and pay for it, a second time."""
     pause = _PAUSE
     while True:

@@ -38,6 +38,10 @@ class RunningTurn:
     received: float
     joins_left: int
     """So many times it may still be begun again."""
+    variant: int | None = None
+    """The canary that it takes part in."""
+    failures: int = 0
+    """So often a model had to be asked again, or another one."""
     images: tuple[Image, ...] = ()
     notes: Sequence[str] = ()
     """What the model is told of attachments that it cannot see."""

@@ -124,8 +124,10 @@ class ModelRequest:
     asks: bool = True
     """False: thanks, a greeting and the like, for a model that cannot tell by itself."""
     conversation: str = ""
-    """The same for all requests of a conversation, and of no other: who must stay with one key, one endpoint or
-    one canary goes by it. It tells nobody who the customer is."""
+    """The same for all requests of a conversation, and of no other: who must stay with one key or one endpoint
+    goes by it. It tells nobody who the customer is."""
+    variant: int | None = None
+    """The canary that the turn takes part in, if any; the same for all requests of a turn."""
 
     @property
     def known(self) -> dict[str, Source]:
@@ -211,6 +213,8 @@ class Finished:
     """For `tools`: the answer so far in the provider's own form, which holds more than we read. It is handed back
     in `ToolRound.said`; who does not know it goes by the round's other fields."""
     payer: Payer = Payer()
+    failures: int = 0
+    """So often a model failed before this one came to its end: 0 when the first one that was asked did at once."""
 
 
 ModelEvent = TextDelta | Cited | Billed | ToolCall | Restarted | Finished

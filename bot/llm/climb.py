@@ -43,6 +43,8 @@ class Climb:
         """The last failure."""
         self.has_said = False
         """Something of the answer that is being given was handed on."""
+        self.failures = 0
+        """So often a model has failed, or was not there to be asked."""
         self._request = request
         self._rungs = rungs
         self._first_text = first_text

@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 
 from bot.errors import ModelError, ModelRefused, ModelUnavailable
 from bot.llm.alarm import Alarm, Late
@@ -68,7 +69,7 @@ class Ladder:
                         climb.saw(event)
                         if isinstance(event, Finished):
                             self._remember(request, event, climb.rung)
-                            yield event
+                            yield replace(event, failures=climb.failures) if climb.failures else event
                             return
                         yield event
                 raise ModelUnavailable("it ended without an end")
@@ -107,6 +108,7 @@ class Ladder:
 
     def _after(self, exc: Late | ModelError, model: ChatModel, climb: Climb) -> float:
         """The seconds to wait before the climb goes on after this failure. Raises what is not to be mended here."""
+        climb.failures += 1
         if isinstance(exc, Late):
             exc = ModelUnavailable(f"no answer was whole within {self._turn:g} s", again=False)
             climb.give_up(exc)

@@ -18,7 +18,7 @@ from bot.policies.prompts import Prompts
 from bot.policies.standing import Standing, standing
 from bot.policies.version import short
 from bot.policies.warnings import warnings_of
-from bot.storage.policies import CandidateState, Considered, PolicyVersions
+from bot.storage.policies import Activation, CandidateState, Considered, PolicyVersions
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +89,8 @@ class LivePolicies:
         self._live: _Live | None = None
         self._kept: dict[str, _Live] = {}
         """The live one and the one before it: the way back must not take the time of reading a version in."""
+        self._tried: _Live | None = None
+        """A version that answers some of the customers."""
         self._refused: str | None = None
         """Digest of the content that was last found not to check."""
         self._considering = asyncio.Lock()
@@ -135,12 +137,12 @@ class LivePolicies:
     def may_link(self, url: str) -> bool:
         """Whether an answer may link to an address."""
         assert self._live, "open() comes first"
-        return self._live.links.allow(url)
+        return self._live.links.allow(url) or (self._tried is not None and self._tried.links.allow(url))
 
     def linked_hosts(self) -> frozenset[str]:
         """The hosts that an answer may link to."""
         assert self._live, "open() comes first"
-        return self._live.links.names
+        return self._live.links.names | (self._tried.links.names if self._tried else frozenset())
 
     async def standing(self) -> Standing:
         """How the folder stands to what is live."""
@@ -184,13 +186,37 @@ class LivePolicies:
             if candidate.prompts is None:
                 return Change(candidate.digest, await self.versions.active(), candidate.problems)
             return await self._take(candidate, who=who, why=why, force=force)
-        known = [version.id for version in await self.versions.versions()]
-        activations = await self.versions.activations()
-        version = resolve(name, known, activations)
+        version, activations = await self._resolved(name)
         last = await self.versions.last_considered()
         passed = last is not None and (last.version, last.state) == (version, "waiting")
         trusted = force or passed or any(activation.version == version for activation in activations)
         return await self._return_to(version, who=who, why=why, examine=not trusted)
+
+    async def find(self, name: str) -> str:
+        """The id of a version that is named as in `resolve`. Raises `StorageError` when there is none."""
+        return (await self._resolved(name))[0]
+
+    async def try_out(self, name: str, *, again: bool = False) -> Policies:
+        """Have a version at hand that is named as in `resolve`, beside the one that is live; its links count from now
+        on. `again`: it was tried before, so that its tests need not run.
+
+        Raises `StorageError` when there is none of that name, and `PromptsError` when it must not answer anybody.
+        """
+        version, activations = await self._resolved(name)
+        candidate = await self._stored(version)
+        if candidate.prompts is None:
+            raise PromptsError(candidate.problems)
+        prepared = await self._prepared(candidate.prompts, version)
+        trusted = again or any(activation.version == version for activation in activations)
+        if not trusted and (problems := tuple(await self._examine(prepared.policies))):
+            words = f"Version {short(version)} cannot be tried on customers: {_failing(problems)}."
+            raise PromptsError(problems, words)
+        self._tried = prepared
+        return prepared.policies
+
+    def end_trial(self) -> None:
+        """No version is tried beside the live one any more."""
+        self._tried = None
 
     async def rollback(self, *, who: str, why: str) -> Change:
         """Go back to the version that was live before. Raises `StorageError` when there is none."""
@@ -241,6 +267,10 @@ class LivePolicies:
             await self.versions.activate(version, at=self._now(), who=who, why=why, is_rollback=is_rollback)
             self._swap(prepared)
         return Change(version, active)
+
+    async def _resolved(self, name: str) -> tuple[str, Sequence[Activation]]:
+        activations = await self.versions.activations()
+        return resolve(name, [version.id for version in await self.versions.versions()], activations), activations
 
     async def _at_rest(self) -> Candidate | None:
         """What the folder holds; None when it is being written to."""

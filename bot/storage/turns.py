@@ -94,6 +94,10 @@ class Answer:
     sources: tuple[Source, ...] = ()
     timings: Timings = Timings()
     gap: Gap | None = None
+    variant: int | None = None
+    """The canary that it took part in."""
+    failures: int = 0
+    """So often a model failed before the answer was there."""
 
 
 class Turns:
@@ -199,8 +203,8 @@ def _insert_reply(db: sqlite3.Connection, conversation_id: int, last: int, answe
     row = db.execute(
         "INSERT INTO turns (conversation_id, inbox_id, role, text, outcome, preface, notice, reply_key, model,"
         " stop_reason, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost, policy_version,"
-        " request_ms, first_delta_ms, first_visible_ms, finished_ms, created_at)"
-        " VALUES (?, ?, 'assistant', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        " request_ms, first_delta_ms, first_visible_ms, finished_ms, created_at, variant, failures)"
+        " VALUES (?, ?, 'assistant', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
         (
             conversation_id,
             last,
@@ -218,6 +222,8 @@ def _insert_reply(db: sqlite3.Connection, conversation_id: int, last: int, answe
             timings.first_visible_ms,
             timings.finished_ms,
             at,
+            answer.variant,
+            answer.failures,
         ),
     ).fetchone()
     return int(row["id"])

@@ -23,6 +23,7 @@ from bot.desk import Action, Handover, Person, Post
 from bot.storage.asked import Asked
 from bot.storage.backup import backups
 from bot.storage.bookmarks import StoredBookmarks
+from bot.storage.canaries import Canaries, Plan
 from bot.storage.casefiles import CaseFiles
 from bot.storage.cases import Case, Cases
 from bot.storage.daily import DailyBackup
@@ -52,6 +53,7 @@ ANSWER = Answer(
     handover=Handover("late"),
     sources=(Source("doi-tra#1", "Đổi trả", "Phí"),),
 )
+PLAN = Plan("model", "a:neu", "a:alt", "salt", (10, 100), None)
 
 POST = Address("desk", "post1")
 ACTION = Action("a1", "take", Person("7", "Mai"), POST)
@@ -72,6 +74,7 @@ async def furnish(database: Database) -> None:
     await StoredShelf(database, "web", token=lambda: "t", now=lambda: _AT).put("1", "k", [File("a", "a/b", b"a")])
     await versions.store({"a.md": "# Một"}, hash="a", at=NOON, who="Mai", why="đầu tiên")
     await versions.activate("a", at=NOON, who="Mai", why="đầu tiên")
+    await Canaries(database).start(PLAN, percent=10, at=NOON, who="Mai", why="mới")
     await versions.store({"a.md": "# Hai"}, hash="b", at=NOON, who="Mai", why="mới")
     await furnish_desk(database)
 
@@ -182,6 +185,11 @@ async def history(database: Database) -> None:
     await Turns(database).history((await Messages(database).waiting(1))[0])
 
 
+async def go_on(database: Database) -> None:
+    (canary,) = await Canaries(database).last()
+    await Canaries(database).step(canary, "promoted", 100, at=NOON, who="Mai", why="tốt")
+
+
 def rows(db: sqlite3.Connection) -> list[Any]:
     return db.execute("SELECT * FROM inbox").fetchall()
 
@@ -196,6 +204,10 @@ CALLS: dict[str, Call] = {
     "Asked.known_sections": lambda db: Asked(db).known_sections(),
     "Asked.relied_on": lambda db: Asked(db).relied_on(["vi/returns"], None),
     "Asked.questions": lambda db: Asked(db).questions(5),
+    "Canaries.last": lambda db: Canaries(db).last(5),
+    "Canaries.start": lambda db: Canaries(db).start(PLAN, percent=10, at=NOON, who="Mai", why="nữa"),
+    "Canaries.step": go_on,
+    "Canaries.turns": lambda db: Canaries(db).turns(None, behind=0, limit=5),
     "Messages.receive": lambda db: Messages(db).receive(
         message("ba", 3, attachments=(Attachment("photo", "x"),)), at=NOON
     ),
@@ -289,7 +301,7 @@ READS = {
     *("Errands.messages", "Errands.shown_with", "Errands.places", "Errands.sent", "Errands.customer"),
     *("Relays.recipient", "Relays.said", "Relays.is_withdrawn", "Relays.hang_for_customer", "Relays.hang_at_desk"),
     *("StoredShelf.of", "StoredShelf.take"),
-    *("SpentToday.load", "Switches.last"),
+    *("SpentToday.load", "Switches.last", "Canaries.last", "Canaries.turns"),
     *("StoredBookmarks.load", "Database.read", "ReadOnlyDatabase.read", "is_current"),
 }
 
