@@ -27,6 +27,8 @@ from bot.wrapped import WrappedPlatform
 T = TypeVar("T")
 
 WRITES = (
+    "Canaries.start",
+    "Canaries.step",
     "Messages.receive",
     "Messages.park",
     "Messages.close",

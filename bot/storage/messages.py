@@ -193,6 +193,11 @@ def _receive(db: sqlite3.Connection, message: InboundMessage, at: datetime) -> R
             (message.text, message.quoted, iso(message.sent_at), known["id"], message.text),
         )
         return Received(conversation_id, known["id"], changed.rowcount > 0)
+    newest = db.execute(
+        "SELECT id, text FROM inbox WHERE id = ? OR corrects = ? ORDER BY id DESC LIMIT 1", (known["id"], known["id"])
+    ).fetchone()
+    if _says_nothing_new(db, newest, message):
+        return Received(conversation_id, newest["id"], False)
     inbox_id, is_new = _correct(db, conversation_id, message, known["id"], at)
     return Received(conversation_id, inbox_id, is_new)
 
@@ -214,11 +219,6 @@ def _correct(
     db: sqlite3.Connection, conversation_id: int, message: InboundMessage, corrects: int, at: datetime
 ) -> tuple[int, bool]:
     """Store the newest text of a message behind it; the inbox id, and whether it is news."""
-    newest = db.execute(
-        "SELECT id, text FROM inbox WHERE id = ? OR corrects = ? ORDER BY id DESC LIMIT 1", (corrects, corrects)
-    ).fetchone()
-    if _says_nothing_new(db, newest, message):
-        return newest["id"], False
     number = 1
     while True:
         correction = replace(message, message_id=_correction_id(message.message_id, message.sent_at, number))
