@@ -23,6 +23,8 @@ from bot.llm.limits import Limits
 from bot.llm.offline import OfflineModel, Sentence
 from bot.llm.openai_compatible.model import OPENAI, OpenAIModel
 from bot.llm.watched import Watched
+from bot.metrics import Metrics
+from bot.model_figures import follow_models
 from bot.notices import Notify, log_notice
 from bot.policies.life import LivePolicies
 from bot.policies.live import Policies
@@ -157,16 +159,25 @@ def model_of(settings: Settings, policies: LivePolicies | Policies) -> ChatModel
     return Models(settings, config, sentence=policies.sentence).named(name_of(settings, config))
 
 
-def ladder_of(settings: Settings, policies: LivePolicies | Policies, notify: Notify = log_notice) -> ChatModel:
-    """The models that answer, in order, and the policies word for word behind them. Raises `SettingsError`."""
+def ladder_of(
+    settings: Settings,
+    policies: LivePolicies | Policies,
+    notify: Notify = log_notice,
+    *,
+    metrics: Metrics | None = None,
+) -> ChatModel:
+    """The models that answer, in order, and the policies word for word behind them; how they are doing is to be seen
+    in `metrics`. Raises `SettingsError`."""
     config = config_of(settings)
     models = Models(settings, config, sentence=policies.sentence, notify=notify)
+    if metrics is not None:
+        follow_models(metrics, models)
     if name_of(settings, config) == OFFLINE:
         return models.named(OFFLINE)
     answering = config.model
     rungs = [model for model in models.rungs() if model.name != OFFLINE]
     last = OfflineModel(sentence=policies.sentence, stands_in=True)
-    return Ladder(rungs, last=last, first_text=answering.first_text, turn=answering.turn)
+    return Ladder(rungs, last=last, metrics=metrics, first_text=answering.first_text, turn=answering.turn)
 
 
 def config_of(settings: Settings) -> Config:
