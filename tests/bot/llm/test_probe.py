@@ -1,10 +1,13 @@
 """Two small requests show how fast a model writes and whether its cache works."""
 
+import asyncio
+import os
 from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from bot.checks import CheckResult
 from bot.errors import ModelUnavailable
 from bot.llm.base import Finished, ModelEvent, ModelRequest, TextDelta, Usage
 from bot.llm.probe import Measured, measure
@@ -113,3 +116,43 @@ async def test_only_one_key_is_measured_and_a_longer_answer_that_fails_is_a_warn
     (result,) = await check_models(settings)
     assert len(claude.calls) == before + 2
     assert (result.state, "a longer answer failed" in result.message) == ("warning", True)
+
+
+@pytest.mark.parametrize("kind", ["anthropic", "openai"])
+@pytest.mark.parametrize(
+    ("status", "message", "fix"),
+    [(407, "wants a login (407)", "USER:PASSWORD@"), (403, "refuses to connect (status 403)", "let this host through")],
+)
+async def test_a_proxy_that_refuses_is_told_from_a_network_that_blocks(
+    tmp_path: Path, kind: str, status: int, message: str, fix: str
+) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 {status} No\r\ncontent-length: 0\r\n\r\n".encode())
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as proxy:
+        result = await checked_through(tmp_path, kind, f"127.0.0.1:{proxy.sockets[0].getsockname()[1]}")
+    assert (result.state, message in result.message, fix in result.fix) == ("failed", True, True)
+
+
+@pytest.mark.parametrize("kind", ["anthropic", "openai"])
+async def test_a_proxy_that_is_not_there_is_named_without_its_password(tmp_path: Path, kind: str) -> None:
+    result = await checked_through(tmp_path, kind, "lan:secret@127.0.0.1:9")
+    assert "nothing answers at the proxy 127.0.0.1:9" in result.message
+    assert "secret" not in repr(result)
+
+
+async def checked_through(folder: Path, kind: str, proxy: str) -> CheckResult:
+    """What is found of a provider that only a proxy leads to; the environment is put back."""
+    names = ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy")
+    before = {name: os.environ.pop(name, None) for name in names}
+    os.environ["HTTPS_PROXY"] = f"http://{proxy}"
+    try:
+        name, model = kind.upper(), f"{kind}:some-model"
+        variables = {f"{name}_API_KEY": "k", f"{name}_BASE_URL": "https://shop.invalid", "SHOPDESK_MODEL": model}
+        (result,) = await check_models(settings_in(folder, **variables))
+    finally:
+        del os.environ["HTTPS_PROXY"]
+        os.environ.update({name: value for name, value in before.items() if value is not None})
+    return result
