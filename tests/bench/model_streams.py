@@ -51,9 +51,7 @@ Reader = Callable[[], Awaitable[tuple[float, int]]]
 
 async def main(counts: Sequence[int], readers: Sequence[str]) -> None:
     print(f"{2 * WORDS} deltas a stream at 40 a second")
-    print(
-        f"{'streams':>7}  {'reader':26} {'CPU a stream':>14} {'ratio':>6} {'first text p50/p95':>20} {'last text p95':>14}"
-    )
+    print("streams  reader                       CPU a stream  ratio   first text p50/p95  last text p95")
     for count in counts:
         base = None
         for name in readers:
