@@ -78,7 +78,7 @@ def read_message(message: discord.Message, me: discord.ClientUser, *, edited: bo
         sender_id=str(message.author.id),
         sender_name=one_line(clean(message.author.display_name)),
         text="" if command else text,
-        sent_at=message.created_at,
+        sent_at=(message.edited_at if edited else None) or message.created_at,
         attachments=attachments,
         role="staff",
         command=command,

@@ -25,6 +25,7 @@ KEPT = 24
 """Finished messages that a conversation keeps at hand; older ones are read from the transcript."""
 _STEPS = 4_096
 _DROPPED = 1_000
+_STARTS = 8
 _SOURCES = 5
 _SOURCE_TEXT = 3_000
 
@@ -73,6 +74,8 @@ class Conversation:
         """The change that last started afresh, 0 when none did: an answer to a question of before stays out."""
         self.clearing = 0
         """Starts afresh that are not stored yet: what the transcript holds of before is not to be shown."""
+        self.starts: dict[str, None] = {}
+        """Ids of the newest starts afresh: one that is posted again must not take what came behind it."""
         self._before_clear: tuple[dict[str, None], int] = ({}, 0)
 
     @property
@@ -122,9 +125,12 @@ class Conversation:
             self.floor = max(self.floor, self.removed.pop(next(iter(self.removed))))
         self._wake()
 
-    def clear(self) -> None:
+    def clear(self, start: str = "") -> None:
         """Start afresh: nothing of before is visible any more, nor comes back when it is edited late. As soon as it is
-        known whether that is stored, `keep_clear` or `undo_clear` must be called."""
+        known whether that is stored, `keep_clear` or `undo_clear` must be called. `start` is the id of the wish."""
+        self.starts[start] = None
+        if len(self.starts) > _STARTS:
+            del self.starts[next(iter(self.starts))]
         self._before_clear = (dict(self.dropped), self.afresh)
         self.clearing += 1
         self._drop(self.messages)
@@ -137,8 +143,9 @@ class Conversation:
         """The start afresh is stored: the transcript begins behind it."""
         self.clearing -= 1
 
-    def undo_clear(self) -> None:
+    def undo_clear(self, start: str = "") -> None:
         """The start afresh was not stored: everybody is shown the transcript again."""
+        self.starts.pop(start, None)
         self.clearing -= 1
         self.dropped, self.afresh = self._before_clear
         self.last = self.floor = next(self._numbers)

@@ -70,7 +70,11 @@ def from_own_page(request: Request) -> bool:
         return True
     # A page of another site cannot set X-Forwarded-Host, a proxy that rewrites Host does.
     hosts = (request.headers.get("host"), request.headers.get("x-forwarded-host"))
-    return urlsplit(origin).netloc.lower() in [host.lower() for host in hosts if host]
+    try:
+        own = urlsplit(origin).netloc.lower()
+    except ValueError:  # brackets that do not match
+        return False
+    return own in [host.lower() for host in hosts if host]
 
 
 def spend(conversation: Conversation, now: float) -> None:

@@ -67,8 +67,9 @@ class WebPlatform:
         self._now = now
         self._reception = Reception(platform=self.name, transcript=transcript, clock=clock, now=now)
         page = Page(shop_name=shop_name, greeting=greeting, link_hosts=link_hosts)
+        self._patience = patience or Patience()
         self._app = build_app(
-            self._reception, page=page, readiness=readiness, extra_routes=extra_routes, patience=patience or Patience()
+            self._reception, page=page, readiness=readiness, extra_routes=extra_routes, patience=self._patience
         )
 
     @property
@@ -89,7 +90,7 @@ class WebPlatform:
         host, port = listening.getsockname()[:2]
         self.address = (host, port)
         self._reception.receive = receive
-        server = WebServer(self._app, started=lambda: ready(f"at {self.url}"))
+        server = WebServer(self._app, started=lambda: ready(f"at {self.url}"), request_patience=self._patience.request)
         serving = asyncio.create_task(server.serve([listening]), name="web-server")
         try:
             await asyncio.shield(serving)

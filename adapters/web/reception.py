@@ -54,14 +54,20 @@ class Reception:
         """Empty the page in every tab, and store that this was asked for."""
         conversation = self.conversations.get(visitor.chat_id)
         spend(conversation, self._clock())
-        conversation.clear()
+        if posted.id in conversation.starts:  # the page has heard no answer to its first post
+            await self._store(self._inbound(visitor, posted, "new"))
+            return
+        conversation.clear(posted.id)
         message = self._inbound(visitor, posted, "new")
         stored = False
         try:
             await self._store(message)
             stored = True
         finally:
-            (conversation.keep_clear if stored else conversation.undo_clear)()
+            if stored:
+                conversation.keep_clear()
+            else:
+                conversation.undo_clear(posted.id)
 
     async def stop_answer(self, visitor: Visitor, posted: Posted) -> None:
         """Store that the running answer should end."""

@@ -5,8 +5,10 @@ import contextlib
 import errno
 import socket
 from collections.abc import Callable, Iterator
-from typing import Any, Self
+from functools import partial
+from typing import Any, Self, cast
 
+import h11
 import uvicorn
 from starlette.types import ASGIApp, Scope
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -16,13 +18,15 @@ from bot.errors import AccountRejected, Unavailable
 
 _QUEUED = 16 * 1024
 """Bytes that may wait in our process for one reader; about as much again waits in the kernel."""
-_FIRST_REQUEST = 30.0
 _KEEP_ALIVE = 75
 _LAST_WORDS = 3
 
 
 class Wire(H11Protocol):
-    """One connection, which the application can ask whether its reader keeps up."""
+    """One connection, which the application can ask whether its reader keeps up.
+
+    `request_patience`: so many seconds after it has begun a request must have arrived.
+    """
 
     def __init__(
         self,
@@ -30,8 +34,12 @@ class Wire(H11Protocol):
         server_state: ServerState,
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        request_patience: float,
     ) -> None:
         super().__init__(config, server_state, {**app_state, "wire": self}, _loop)
+        self._request_patience = request_patience
+        self._deadline: asyncio.TimerHandle | None = None
 
     @classmethod
     def of(cls, scope: Scope) -> Self:
@@ -43,7 +51,19 @@ class Wire(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         transport.set_write_buffer_limits(high=_QUEUED)
-        self.loop.call_later(_FIRST_REQUEST, self._give_up)
+        self._wait_for_request()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        # uvicorn has no limit for what has begun: a byte now and then would hold the connection for ever.
+        if self.conn.their_state in (h11.IDLE, h11.SEND_BODY):
+            self._wait_for_request()
+        else:
+            self._stop_waiting()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
 
     async def is_writable(self, timeout: float) -> bool:
         """Wait until there is room for more. False after `timeout` seconds without any, and when it is cut."""
@@ -58,20 +78,24 @@ class Wire(H11Protocol):
         """Cut the connection and throw away what was not read."""
         self.transport.abort()
 
-    def _give_up(self) -> None:
-        # Whoever connects and never finishes the head of a request would stay for ever.
-        if self.cycle is None:
-            self.transport.abort()
+    def _wait_for_request(self) -> None:
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(self._request_patience, self.abort)
+
+    def _stop_waiting(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
 
 
 class WebServer(uvicorn.Server):
     """Serve `app` on a socket of `bind` until `stop` is called."""
 
-    def __init__(self, app: ASGIApp, *, started: Callable[[], None]) -> None:
+    def __init__(self, app: ASGIApp, *, started: Callable[[], None], request_patience: float) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
-                http=Wire,
+                http=cast(Any, partial(Wire, request_patience=request_patience)),
                 ws="none",
                 lifespan="off",
                 interface="asgi3",

@@ -18,13 +18,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Seconds: between two signs of life on a quiet stream, and until a reader who takes nothing is let go.
+    """Seconds: between two signs of life on a quiet stream, until a reader who takes nothing is let go, and until a
+    request must have arrived.
 
     The first is below the idle time-out of the usual proxies (60 s) and of mobile networks.
     """
 
     heartbeat: float = 15.0
     stalled: float = 60.0
+    request: float = 30.0
 
 
 _OPENING = b"retry: 1500\n\n"

@@ -12,6 +12,9 @@ from bot.storage.outbox import forget, messages_of, reply_key
 
 Mode = Literal["bot", "waiting", "human"]
 
+_EDITED = "@"
+"""Between the id of a message and the moment of its edit."""
+
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
@@ -71,7 +74,7 @@ class Messages:
         """Store a message for good; one that was stored before is found again, not doubled.
 
         An edited message takes the place of the text that is still waiting; when that was answered, it is
-        stored as a correction behind it.
+        stored as a correction behind it, unless it says what was said before.
         """
         return await self._database.write(lambda db: _receive(db, message, at))
 
@@ -179,13 +182,30 @@ def _receive(db: sqlite3.Connection, message: InboundMessage, at: datetime) -> R
         )
         return Received(conversation_id, known["id"], changed.rowcount > 0)
     correction = replace(message, message_id=_correction_id(message.message_id, message.sent_at))
-    again = db.execute(
-        "SELECT id FROM inbox WHERE platform = ? AND message_id = ?",
-        (message.address.platform, correction.message_id),
-    ).fetchone()
-    if again:
-        return Received(conversation_id, again["id"], False)
+    versions = _versions_of(db, message)
+    again = next((row["id"] for row in versions if row["message_id"] == correction.message_id), None)
+    if again is None and _says_nothing_new(db, versions[-1], message):
+        again = versions[-1]["id"]
+    if again is not None:
+        return Received(conversation_id, again, False)
     return Received(conversation_id, _insert(db, conversation_id, correction, at, is_correction=True), True)
+
+
+def _versions_of(db: sqlite3.Connection, message: InboundMessage) -> list[sqlite3.Row]:
+    """A message and its corrections, the newest last."""
+    first = message.message_id
+    return db.execute(
+        "SELECT id, message_id, text FROM inbox"
+        " WHERE platform = ? AND (message_id = ? OR message_id BETWEEN ? AND ?) ORDER BY id",
+        (message.address.platform, first, f"{first}{_EDITED}", f"{first}{_EDITED}:"),  # digits stand before a colon
+    ).fetchall()
+
+
+def _says_nothing_new(db: sqlite3.Connection, known: sqlite3.Row, message: InboundMessage) -> bool:
+    """Telegram's updates of edited messages "may at times be triggered by changes to message fields that are either
+    unavailable or not actively used by your bot": https://core.telegram.org/bots/api#update"""
+    files = db.execute("SELECT source_id FROM attachments WHERE inbox_id = ? ORDER BY position", (known["id"],))
+    return known["text"] == message.text and [row[0] for row in files] == [one.source_id for one in message.attachments]
 
 
 def keep_edit(db: sqlite3.Connection, answered: StoredMessage, at: datetime) -> None:
@@ -209,7 +229,7 @@ def keep_edit(db: sqlite3.Connection, answered: StoredMessage, at: datetime) -> 
 
 def _correction_id(message_id: str, edited_at: datetime) -> str:
     """An edit that is delivered twice gets the same id twice."""
-    return f"{message_id}@{edited_at.timestamp():.0f}"
+    return f"{message_id}{_EDITED}{edited_at.timestamp():.0f}"
 
 
 def _conversation_of(db: sqlite3.Connection, message: InboundMessage, at: datetime) -> int:

@@ -39,7 +39,7 @@ def restore(database: Path, source: Path, *, at: datetime) -> Restored:
         partial = database.with_name(f"{database.name}{PARTIAL}")
         try:
             saved = _checked(source, partial)
-            kept = _put_aside(database, at) if database.exists() else None
+            kept = _put_aside(database, at)
             os.replace(partial, database)
             sync_folder(database.parent)
         except OSError as exc:
@@ -60,16 +60,23 @@ def _checked(source: Path, partial: Path) -> Saved:
         raise StorageError(f"{source} cannot be copied: {failed(exc)}.") from exc
 
 
-def _put_aside(database: Path, at: datetime) -> Path:
-    """Keep the database under another name. Its own is taken from it only when the new one takes its place."""
-    with suppress(sqlite3.Error), closing(sqlite3.connect(database)) as db:
-        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+def _put_aside(database: Path, at: datetime) -> Path | None:
+    """Keep the database under another name; None when there is none. Its own is taken from it only when the new one
+    takes its place."""
+    is_there = database.exists()
+    if is_there:
+        with suppress(sqlite3.Error), closing(sqlite3.connect(database)) as db:
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     kept = database.with_name(f"shopdesk-before-restore-{at.astimezone(UTC):{STAMP}}.db")
     if kept.exists():
         raise StorageError(f"{kept} exists already: try again in a second.")
-    if log_of(database).exists():  # the file is too damaged for its log to be folded back
+    # The file is too damaged for its log to be folded back, or was removed without it. SQLite would play a log that
+    # stays into whatever file has the name.
+    if log_of(database).exists():
         os.replace(log_of(database), log_of(kept))
     database.with_name(f"{database.name}-shm").unlink(missing_ok=True)
+    if not is_there:
+        return None
     try:
         os.link(database, kept)
     except OSError:  # a file system without links

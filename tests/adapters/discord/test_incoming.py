@@ -183,6 +183,8 @@ async def test_an_edit_comes_in_under_the_same_id(desk: Desk) -> None:
     server.staff.edit(written, f"<@{server.state.bot.id}> phí ship?")
     edited = await desk.next(2)
     assert (edited.message_id, edited.text, edited.edited) == (str(written.id), "phí ship?", True)
+    # By its own time one edit is told from the next, and how long it has waited is counted from there.
+    assert edited.sent_at == written.edited
 
 
 async def test_an_edit_that_removes_the_mention_still_comes_in(desk: Desk) -> None:

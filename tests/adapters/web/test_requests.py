@@ -73,6 +73,32 @@ async def test_a_fresh_start_that_is_not_stored_leaves_everything_as_it_was(shop
     assert alice.thread.texts == [("customer", "still here")]
 
 
+async def test_a_fresh_start_that_is_posted_again_takes_nothing_of_what_came_behind_it(
+    shop: Shop, alice: Visitor
+) -> None:
+    await alice.say("before")
+    key = str(uuid.uuid4())
+    assert (await alice.post("api/new", id=key))[0] == 202
+    await alice.say("behind")
+    # As the page does when the answer to its post was lost.
+    assert (await alice.post("api/new", id=key))[0] == 202
+    await alice.watch(lambda thread: thread.ready)
+    assert alice.thread.texts == [("customer", "behind")]
+
+
+async def test_a_fresh_start_that_was_not_stored_begins_afresh_when_it_is_posted_again(
+    shop: Shop, alice: Visitor
+) -> None:
+    await alice.say("before")
+    key = str(uuid.uuid4())
+    shop.fail = StorageError("damaged")
+    assert (await alice.post("api/new", id=key))[0] == 503
+    shop.fail = None
+    assert (await alice.post("api/new", id=key))[0] == 202
+    await alice.watch(lambda thread: thread.ready)
+    assert alice.thread.texts == []
+
+
 async def test_stop_becomes_a_command(shop: Shop, alice: Visitor) -> None:
     assert (await alice.post("api/stop"))[0] == 202
     assert [message.command for message in shop.received] == ["stop"]
@@ -136,6 +162,7 @@ async def test_a_malformed_body_is_a_400_with_a_sentence(shop: Shop, alice: Visi
     [
         ({"origin": "https://evil.example"}, 403),
         ({"origin": "null"}, 403),
+        ({"origin": "http://[::1"}, 403),
         ({"sec-fetch-site": "cross-site"}, 403),
         ({"content-type": "text/plain"}, 415),
         ({"content-type": "application/x-www-form-urlencoded"}, 415),

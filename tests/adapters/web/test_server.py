@@ -173,6 +173,46 @@ async def _connect(shop: Shop, cookie: str) -> socket.socket:
     return connection
 
 
+@pytest.mark.parametrize(
+    "begun",
+    [
+        "",
+        "GET / HTTP/1.1\r\nhost: x\r\nx-y: ",
+        "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n",
+        "GET /healthz HTTP/1.1\r\nhost: x\r\ncontent-length: 99999\r\n\r\n",
+        "POST /api/messages HTTP/1.1\r\nhost: x\r\ncontent-length: 99999\r\n\r\n",
+    ],
+)
+async def test_who_never_finishes_a_request_is_cut_off_however_he_began(begun: str) -> None:
+    async with open_shop(patience=Patience(request=0.2)) as shop:
+        reader, writer = await asyncio.open_connection(*(shop.web.address or ()))
+        writer.write(begun.encode())
+        async with asyncio.timeout(5):
+            while not await _is_cut(reader):
+                writer.write(b"a")
+        writer.close()
+
+
+async def _is_cut(reader: asyncio.StreamReader) -> bool:
+    """Whether the other side has ended, as far as can be seen in a moment."""
+    try:
+        async with asyncio.timeout(0.02):
+            return await reader.read(65_536) == b""
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        return True
+
+
+async def test_who_listens_is_not_cut_off() -> None:
+    async with open_shop(patience=Patience(request=0.02, heartbeat=0.02)) as shop, visitor(shop.web.url) as alice:
+        await alice.say("hello")
+        async with alice.stream() as events:
+            beats = 0
+            while beats < 5:
+                beats += (await anext(events)).kind == "beat"
+
+
 async def test_a_visitor_with_too_many_tabs_loses_the_oldest() -> None:
     async with open_shop() as shop, visitor(shop.web.url) as alice:
         async with alice.stream() as oldest:

@@ -308,7 +308,7 @@ async def test_a_failure_of_the_last_one_is_raised() -> None:
 
 
 async def test_the_log_tells_who_failed_and_repeats_no_word_of_the_customer(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", logger="bot")
     quoting = ModelUnavailable("The model answers 500: 'Bao lâu thì có hàng?' is strange", again=False)
     await Stage([fails(quoting)], [fails(WRONG)]).ask()
     assert "anthropic:0" in caplog.text

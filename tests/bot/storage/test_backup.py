@@ -173,6 +173,19 @@ async def test_restore_where_there_is_no_database_yet(path: Path, tmp_path: Path
     assert texts(tmp_path / "new" / "shopdesk.db") == ["một", "hai"]
 
 
+async def test_the_log_of_a_database_that_was_removed_does_not_get_into_the_backup(path: Path, tmp_path: Path) -> None:
+    back_up(path, tmp_path / "safe.db")
+    database = await Database.open(path)
+    await Messages(database).receive(message("nur im Protokoll", 3), at=NOON)
+    log = tmp_path / "shopdesk.db-wal"
+    log.write_bytes(path.with_name("shopdesk.db-wal").read_bytes())
+    await database.close()
+    done = restore(tmp_path / "shopdesk.db", tmp_path / "safe.db", at=NOON)
+    assert done.kept is None
+    assert texts(tmp_path / "shopdesk.db") == ["một", "hai"]
+    assert (tmp_path / "shopdesk-before-restore-20261120-120000.db-wal").exists()
+
+
 async def test_nothing_is_restored_while_a_program_serves(path: Path, tmp_path: Path) -> None:
     back_up(path, tmp_path / "safe.db")
     await shop_with(path, "một", "hai", "ba")

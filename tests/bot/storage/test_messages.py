@@ -65,9 +65,27 @@ async def test_an_edit_of_an_answered_message_is_a_correction_and_stored_once(me
     edit = message("size L", edited=True)
     assert (await messages.receive(edit, at=NOON)).is_new
     assert not (await messages.receive(edit, at=NOON)).is_new
-    assert (await messages.receive(replace(edit, sent_at=NOON + timedelta(minutes=1)), at=NOON)).is_new
+    later = replace(edit, text="size XL", sent_at=NOON + timedelta(minutes=1))
+    assert (await messages.receive(later, at=NOON)).is_new
     _, waiting = await messages.waiting(first.conversation_id)
     assert [stored.is_correction for stored in waiting] == [True, True]
+
+
+async def test_an_edit_that_changes_no_word_of_what_was_answered_is_no_news(messages: Messages) -> None:
+    photo = Attachment("photo", "file-1")
+    first = await messages.receive(message("size M", attachments=(photo,)), at=NOON)
+    _, waiting = await messages.waiting(first.conversation_id)
+    await messages.close(waiting, at=NOON)
+    minute = timedelta(minutes=1)
+    edit = message("size M", attachments=(photo,), edited=True, sent_at=NOON + minute)
+    assert not (await messages.receive(edit, at=NOON)).is_new
+    assert (await messages.receive(replace(edit, text="size L"), at=NOON)).is_new
+    assert not (await messages.receive(replace(edit, text="size L", sent_at=NOON + 2 * minute), at=NOON)).is_new
+    assert (await messages.receive(replace(edit, sent_at=NOON + 3 * minute), at=NOON)).is_new
+    other = replace(edit, attachments=(Attachment("photo", "file-2"),), sent_at=NOON + 4 * minute)
+    assert (await messages.receive(other, at=NOON)).is_new
+    _, waiting = await messages.waiting(first.conversation_id)
+    assert [stored.message.text for stored in waiting] == ["size L", "size M", "size M"]
 
 
 async def test_an_edit_of_a_message_that_is_being_answered_waits_behind_it_as_a_correction(
