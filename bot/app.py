@@ -26,9 +26,13 @@ from bot.engine.engine import Engine
 from bot.engine.limits import EngineLimits, Lateness
 from bot.errors import AccountRejected, PlatformError, SettingsError
 from bot.failpoints import FailingDatabase, FailingModel, FailingPlatform, Failpoint, failpoint_of
+from bot.figures import PAGES, CountedTurns, follow_serving, metrics_routes
 from bot.guard import Guard, guard_of
 from bot.inbox import Inbox
 from bot.llm.base import ChatModel
+from bot.llm.metered import MeteredModel
+from bot.menus import CUSTOMER_COMMANDS, STAFF_COMMANDS, command_descriptions
+from bot.metrics import Metrics
 from bot.model_commands import commands_of as model_commands_of
 from bot.models import config_of
 from bot.outbox import RecordedPlatform
@@ -55,14 +59,6 @@ log = logging.getLogger(__name__)
 
 Announce = Callable[[str], None]
 
-_CUSTOMER_COMMANDS = {command: f"command_{command}" for command in ("start", "new", "stop", "help")}
-_STAFF_COMMANDS = {
-    "ask": "command_ask",
-    "question": "command_ask_question",
-    "new": "command_new",
-    "stop": "command_stop",
-    "help": "command_help",
-}
 _BEHIND = 30.0
 GRACE = 8.0
 """Seconds that running answers have to end when the program is told to."""
@@ -93,6 +89,7 @@ class Shop:
     """So long, in seconds, the model may bring nothing at all."""
     guard: Guard
     canary: CanaryLife
+    metrics: Metrics
     failpoint: Failpoint | None = None
 
 
@@ -189,6 +186,7 @@ async def serve(
         budget=shop.guard.budget,
     )
     inbox = Inbox(shop.messages, engine, platforms=doors.keys(), burst_wait=shop.settings.shopdesk_burst_wait)
+    beside = [*beside, follow_serving(shop.metrics, doors, inbox)]
     create = asyncio.create_task
     listening = [create(keep_open(door, doors, inbox.receive, announce)) for door in doors.values()]
     working = [create(inbox.run()), *(create(door.scheduler.run()) for door in doors.values())]
@@ -261,19 +259,21 @@ async def _opened(settings: Settings, failpoint: Failpoint | None) -> AsyncItera
     database = await Database.open(settings.database)
     if failpoint:
         database = FailingDatabase(database, failpoint.reached)
+    metrics = Metrics()
     try:
         policies = policies_of(settings, PolicyVersions(database))
         await policies.open()
-        canary, models = canary_of(settings, policies, database, policies.sentence)
+        canary, models = canary_of(settings, policies, database, policies.sentence, metrics=metrics)
         await canary.load()
         guard = await guard_of(settings, models, policies.sentence, database)
-        model = FailingModel(guard.model, failpoint.reached) if failpoint else guard.model
+        model: ChatModel = MeteredModel(guard.model, metrics)
+        model = FailingModel(model, failpoint.reached) if failpoint else model
         try:
             yield Shop(
                 settings=settings,
                 timezone=ZoneInfo(settings.shopdesk_timezone),
                 messages=Messages(database),
-                turns=Turns(database),
+                turns=CountedTurns(database, metrics),
                 outbox=Outbox(database),
                 bookmarks=partial(StoredBookmarks, database),
                 policies=policies,
@@ -282,6 +282,7 @@ async def _opened(settings: Settings, failpoint: Failpoint | None) -> AsyncItera
                 silence=config_of(settings).model.turn + _BEHIND,
                 guard=guard,
                 canary=canary,
+                metrics=metrics,
                 failpoint=failpoint,
             )
         finally:
@@ -306,28 +307,30 @@ def platforms_of(shop: Shop, readiness: Readiness) -> list[ChatPlatform]:
                 staff_role_id=settings.discord_staff_role_id,
                 api_url=settings.discord_api_url,
                 gateway_url=settings.discord_gateway_url,
-                descriptions=command_descriptions(shop.policies.current(), _STAFF_COMMANDS),
+                descriptions=command_descriptions(shop.policies.current(), STAFF_COMMANDS),
                 may_link=shop.policies.may_link,
                 sentence=shop.policies.sentence,
                 bookmarks=shop.bookmarks("discord"),
             )
         )
-        shop.policies.follow(lambda live: discord.show_commands(command_descriptions(live, _STAFF_COMMANDS)))
+        shop.policies.follow(lambda live: discord.show_commands(command_descriptions(live, STAFF_COMMANDS)))
     webhook = telegram.webhook_route() if telegram else None
     if address := settings.web_address:
         host, port = address
+        routes = [webhook] if webhook else []
         platforms.append(
-            WebPlatform(
+            web := WebPlatform(
                 host=host,
                 port=port,
                 transcript=partial(shop.turns.transcript, shown=whole),
                 greeting=lambda language: shop.policies.sentence("greeting", language),
                 readiness=readiness,
-                extra_routes=[webhook] if webhook else [],
+                extra_routes=[*routes, *metrics_routes(shop.metrics, settings.shopdesk_metrics_token)],
                 shop_name=lambda: shop.policies.sentence("shop_name"),
                 link_hosts=shop.policies.linked_hosts,
             )
         )
+        shop.metrics.follow(PAGES, lambda: [((), web.open_pages)])
     elif webhook:
         raise SettingsError(
             "TELEGRAM_WEBHOOK_URL is set, but SHOPDESK_WEB is off: the webhook needs the web server. "
@@ -346,22 +349,14 @@ def telegram_of(shop: Shop) -> TelegramPlatform | None:
         token=settings.telegram_bot_token.get_secret_value(),
         api_url=settings.telegram_api_url,
         proxy_url=_secret(settings.telegram_proxy_url),
-        commands=command_descriptions(shop.policies.current(), _CUSTOMER_COMMANDS),
+        commands=command_descriptions(shop.policies.current(), CUSTOMER_COMMANDS),
         calls_per_second=settings.telegram_calls_per_second,
         drafts=settings.telegram_stream == "draft",
         may_link=shop.policies.may_link,
         webhook=Webhook(url, _secret(settings.telegram_webhook_secret)) if url else None,
     )
-    shop.policies.follow(lambda live: telegram.show_commands(command_descriptions(live, _CUSTOMER_COMMANDS)))
+    shop.policies.follow(lambda live: telegram.show_commands(command_descriptions(live, CUSTOMER_COMMANDS)))
     return telegram
-
-
-def command_descriptions(policies: Policies, commands: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """Language → command → what a menu of commands says of it. `commands`: command → key of its sentence."""
-    return {
-        language: {command: policies.sentence(key, language) for command, key in commands.items()}
-        for language in policies.languages
-    }
 
 
 def what_is_off(shop: Shop) -> list[str]:
