@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-import math
-import random
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -20,16 +18,21 @@ from adapters.telegram.webhook import Webhook
 from adapters.web.platform import WebPlatform
 from bot.canary_commands import commands_of as canary_commands_of
 from bot.canary_life import CanaryLife, canary_of
-from bot.chat import Bookmarks, ChatPlatform, Receive, Shelf
+from bot.chat import Bookmarks, ChatPlatform, Shelf
 from bot.control import Control
+from bot.desk import StaffDesk
+from bot.doors import Announce, Door, keep_open, line
 from bot.engine.engine import Engine
 from bot.engine.limits import EngineLimits, Lateness
-from bot.errors import AccountRejected, PlatformError, SettingsError
+from bot.errors import SettingsError
 from bot.failpoints import FailingDatabase, FailingModel, FailingPlatform, Failpoint, failpoint_of
+from bot.figures import PAGES, CountedTurns, follow_serving, metrics_routes
 from bot.guard import Guard, guard_of
 from bot.inbox import Inbox
 from bot.llm.base import ChatModel
+from bot.llm.metered import MeteredModel
 from bot.menus import customer_commands, described, staff_commands
+from bot.metrics import Metrics
 from bot.model_commands import commands_of as model_commands_of
 from bot.models import config_of
 from bot.outbox import RecordedPlatform
@@ -42,7 +45,9 @@ from bot.process import on_signals, raise_file_limit, settle_memory
 from bot.reply.whole import whole
 from bot.scheduler import SendScheduler
 from bot.settings import Settings
+from bot.staff_desk import has_desk, relay_of
 from bot.storage.bookmarks import StoredBookmarks
+from bot.storage.cases import Cases
 from bot.storage.daily import DailyBackup
 from bot.storage.database import Database
 from bot.storage.lock import locked
@@ -55,17 +60,9 @@ from bot.storage.wal import was_left_open
 
 log = logging.getLogger(__name__)
 
-Announce = Callable[[str], None]
-
 _BEHIND = 30.0
 GRACE = 8.0
 """Seconds that running answers have to end when the program is told to."""
-_FIRST_PAUSE = 1.0
-_LONGEST_PAUSE = 60.0
-_LONGEST_REJECTED = 300.0
-"""Discord resets the token of a bot that identifies more than 1,000 times a day."""
-_STEADY = 60.0
-"""A door that was on for so long begins with the shortest pause again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +72,7 @@ class Shop:
     settings: Settings
     timezone: ZoneInfo
     messages: Messages
+    database: Database
     turns: Turns
     outbox: Outbox
     bookmarks: Callable[[str], Bookmarks]
@@ -89,17 +87,8 @@ class Shop:
     """So long, in seconds, the model may bring nothing at all."""
     guard: Guard
     canary: CanaryLife
+    metrics: Metrics
     failpoint: Failpoint | None = None
-
-
-@dataclass(slots=True)
-class Door:
-    """One platform that is served, and how it is doing: `on`, or a sentence that says why not."""
-
-    platform: ChatPlatform
-    scheduler: SendScheduler
-    state: str = "starting"
-    rejected: bool = False
 
 
 async def run(
@@ -114,7 +103,9 @@ async def run(
     raise_file_limit()
     async with opened(settings) as shop:
         doors: dict[str, Door] = {}
-        for platform in platforms_of(shop, lambda: {name: door.state for name, door in doors.items()}):
+        platforms = platforms_of(shop, lambda: {name: door.state for name, door in doors.items()})
+        desk = next((one.desk for one in platforms if isinstance(one, DiscordPlatform)), None)
+        for platform in platforms:
             if shop.failpoint:
                 platform = FailingPlatform(platform, shop.failpoint.reached)
             recorded = RecordedPlatform(platform, shop.outbox)
@@ -124,15 +115,15 @@ async def run(
                 "Every door is off: set TELEGRAM_BOT_TOKEN, DISCORD_BOT_TOKEN or SHOPDESK_WEB in .env, for example "
                 "SHOPDESK_WEB=127.0.0.1:8080."
             )
-        for line in what_is_off(shop):
-            announce(line)
+        for told in what_is_off(shop):
+            announce(told)
         if words := (await shop.policies.standing()).words():
-            announce(_line("policies", "note", words))
+            announce(line("policies", "note", words))
         if warnings := await shop.policies.warnings():
-            announce(_line("policies", "note", _warning_words(len(warnings))))
+            announce(line("policies", "note", _warning_words(len(warnings))))
         settle_memory()
         backups = DailyBackup(settings.database, keep=settings.shopdesk_backup_keep)
-        await serve(shop, doors, stop, announce, beside=[backups.run, *beside_of(shop)], grace=grace)
+        await serve(shop, doors, stop, announce, desk=desk, beside=[backups.run, *beside_of(shop)], grace=grace)
 
 
 async def chat(settings: Settings) -> None:
@@ -158,6 +149,7 @@ async def serve(
     stop: asyncio.Event,
     announce: Announce,
     *,
+    desk: StaffDesk | None = None,
     beside: Sequence[Callable[[], Coroutine[None, None, None]]] = (),
     grace: float = 0.0,
 ) -> None:
@@ -166,13 +158,14 @@ async def serve(
     After `stop` no turn is begun, and those that run have `grace` seconds; what is not answered by then is
     at the next start. What is to run `beside` them may end; it is cancelled with the rest.
     """
+    schedulers = {name: door.scheduler for name, door in doors.items()}
     engine = Engine(
         model=shop.model,
         policies=shop.policies.current,
         sides=shop.canary.side,
         messages=shop.messages,
         turns=shop.turns,
-        schedulers={name: door.scheduler for name, door in doors.items()},
+        schedulers=schedulers,
         timezone=shop.timezone,
         limits=EngineLimits(
             section_tokens=shop.settings.shopdesk_section_tokens,
@@ -183,8 +176,20 @@ async def serve(
         growing_mark=shop.settings.shopdesk_growing_mark,
         prices=shop.guard.prices,
         budget=shop.guard.budget,
+        cases=Cases(shop.database) if desk else None,
     )
-    inbox = Inbox(shop.messages, engine, platforms=doors.keys(), burst_wait=shop.settings.shopdesk_burst_wait)
+    relay = relay_of(engine, desk, shop.settings, shop.database, shop.messages, schedulers, shop.policies.current)
+    inbox = Inbox(
+        shop.messages,
+        relay or engine,
+        platforms=doors.keys(),
+        burst_wait=shop.settings.shopdesk_burst_wait,
+        at_once=desk.is_post if desk else lambda at: False,
+    )
+    if relay is not None:
+        relay.open(inbox.receive)
+        beside = [relay.run, *beside]
+    beside = [*beside, follow_serving(shop.metrics, doors, inbox)]
     create = asyncio.create_task
     listening = [create(keep_open(door, doors, inbox.receive, announce)) for door in doors.values()]
     working = [create(inbox.run()), *(create(door.scheduler.run()) for door in doors.values())]
@@ -205,42 +210,6 @@ async def serve(
             await door.platform.close()
 
 
-async def keep_open(door: Door, doors: Mapping[str, Door], receive: Receive, announce: Announce) -> None:
-    """Run a door, and start it again with backoff when it fails; the other doors do not notice.
-
-    Returns when the door ends by itself. Raises `AccountRejected` when no door is left that could work.
-    """
-    name, pause, clock = door.platform.name, _FIRST_PAUSE, asyncio.get_running_loop().time
-    on_since = math.inf
-
-    def ready(words: str) -> None:
-        nonlocal on_since
-        on_since = min(on_since, clock())
-        if door.state != "on":
-            announce(_line(name, "on", words))
-        door.state, door.rejected = "on", False
-
-    while True:
-        on_since, before = math.inf, door.state
-        try:
-            await door.platform.run(receive, ready)
-            return
-        except PlatformError as exc:
-            door.state, door.rejected = str(exc), isinstance(exc, AccountRejected)
-            if all(other.rejected for other in doors.values()):
-                raise
-            if on_since < math.inf or door.state != before:
-                announce(_line(name, "down", f"{exc} It is tried again by itself."))
-        except Exception:
-            door.state, door.rejected = "failed, see the log", False
-            log.exception("%s failed", name)
-        if clock() - on_since >= _STEADY:
-            pause = _FIRST_PAUSE
-        log.info("%s is tried again in %.0f s", name, pause)
-        await asyncio.sleep(pause * random.uniform(0.8, 1.2))
-        pause = min(2 * pause, _LONGEST_REJECTED if door.rejected else _LONGEST_PAUSE)
-
-
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Shop]:
     """Storage, policies and model, closed again at the end. Raises a `ShopdeskError` if one is unusable, or
@@ -257,19 +226,22 @@ async def _opened(settings: Settings, failpoint: Failpoint | None) -> AsyncItera
     database = await Database.open(settings.database)
     if failpoint:
         database = FailingDatabase(database, failpoint.reached)
+    metrics = Metrics()
     try:
         policies = policies_of(settings, PolicyVersions(database))
         await policies.open()
-        canary, models = canary_of(settings, policies, database, policies.sentence)
+        canary, models = canary_of(settings, policies, database, policies.sentence, metrics=metrics)
         await canary.load()
         guard = await guard_of(settings, models, policies.sentence, database)
-        model = FailingModel(guard.model, failpoint.reached) if failpoint else guard.model
+        model: ChatModel = MeteredModel(guard.model, metrics)
+        model = FailingModel(model, failpoint.reached) if failpoint else model
         try:
             yield Shop(
                 settings=settings,
                 timezone=ZoneInfo(settings.shopdesk_timezone),
                 messages=Messages(database),
-                turns=Turns(database),
+                database=database,
+                turns=CountedTurns(database, metrics, has_desk=has_desk(settings)),
                 outbox=Outbox(database),
                 bookmarks=partial(StoredBookmarks, database),
                 shelf=partial(StoredShelf, database),
@@ -279,6 +251,7 @@ async def _opened(settings: Settings, failpoint: Failpoint | None) -> AsyncItera
                 silence=config_of(settings).model.turn + _BEHIND,
                 guard=guard,
                 canary=canary,
+                metrics=metrics,
                 failpoint=failpoint,
             )
         finally:
@@ -316,19 +289,21 @@ def platforms_of(shop: Shop, readiness: Readiness) -> list[ChatPlatform]:
     webhook = telegram.webhook_route() if telegram else None
     if address := settings.web_address:
         host, port = address
+        routes = [webhook] if webhook else []
         platforms.append(
-            WebPlatform(
+            web := WebPlatform(
                 host=host,
                 port=port,
                 transcript=partial(shop.turns.transcript, shown=whole),
                 greeting=lambda language: shop.policies.sentence("greeting", language),
                 readiness=readiness,
-                extra_routes=[webhook] if webhook else [],
+                extra_routes=[*routes, *metrics_routes(shop.metrics, settings.shopdesk_metrics_token)],
                 shop_name=lambda: shop.policies.sentence("shop_name"),
                 link_hosts=shop.policies.linked_hosts,
                 shelf=shop.shelf("web"),
             )
         )
+        shop.metrics.follow(PAGES, lambda: [((), web.open_pages)])
     elif webhook:
         raise SettingsError(
             "TELEGRAM_WEBHOOK_URL is set, but SHOPDESK_WEB is off: the webhook needs the web server. "
@@ -361,19 +336,19 @@ def telegram_of(shop: Shop) -> TelegramPlatform | None:
 def what_is_off(shop: Shop) -> list[str]:
     """A line for each part that is off, with the setting that turns it on, and one for the model."""
     settings = shop.settings
-    lines = [_line("model", "on" if shop.model.name != "offline" else "off", shop.guard.words())]
-    lines += [_line("budgets", "note", words) for words in shop.guard.notes()]
-    lines.append(_line("policies", "on", _policy_words(shop.policies.current())))
+    lines = [line("model", "on" if shop.model.name != "offline" else "off", shop.guard.words())]
+    lines += [line("budgets", "note", words) for words in shop.guard.notes()]
+    lines.append(line("policies", "on", _policy_words(shop.policies.current())))
     if settings.telegram_bot_token is None:
-        lines.append(_line("telegram", "off", "TELEGRAM_BOT_TOKEN is empty"))
+        lines.append(line("telegram", "off", "TELEGRAM_BOT_TOKEN is empty"))
     if settings.discord_bot_token is None:
-        lines.append(_line("discord", "off", "DISCORD_BOT_TOKEN is empty"))
+        lines.append(line("discord", "off", "DISCORD_BOT_TOKEN is empty"))
     elif settings.discord_staff_role_id is None:
-        lines.append(_line("discord", "note", "DISCORD_STAFF_ROLE_ID is empty: only administrators are answered"))
+        lines.append(line("discord", "note", "DISCORD_STAFF_ROLE_ID is empty: only administrators are answered"))
     if settings.shopdesk_stale == "person":
-        lines.append(_line("stale", "note", "SHOPDESK_STALE is person: `shopdesk stats` counts who waits for one"))
+        lines.append(line("stale", "note", "SHOPDESK_STALE is person: `shopdesk stats` counts who waits for one"))
     if settings.web_address is None:
-        lines.append(_line("web", "off", "SHOPDESK_WEB is off"))
+        lines.append(line("web", "off", "SHOPDESK_WEB is off"))
     return lines
 
 
@@ -383,10 +358,6 @@ def _policy_words(policies: Policies) -> str:
 
 def _warning_words(count: int) -> str:
     return f"{count} warning{'' if count == 1 else 's'}: `shopdesk policies check` lists what to look at"
-
-
-def _line(name: str, state: str, words: str) -> str:
-    return f"{name:<9} {state:<4} {words}"
 
 
 def _secret(value: SecretStr | None) -> str | None:

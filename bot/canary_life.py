@@ -17,6 +17,7 @@ from bot.errors import ControlError, PromptsError, SettingsError, StorageError
 from bot.llm.base import ChatModel
 from bot.llm.canary import CanaryModel
 from bot.llm.offline import Sentence
+from bot.metrics import Metrics
 from bot.models import OFFLINE, Models, config_of
 from bot.notices import Notice, Notify, log_notice
 from bot.policies.life import LivePolicies
@@ -311,10 +312,11 @@ def canary_of(
     sentence: Sentence,
     *,
     notify: Notify = log_notice,
+    metrics: Metrics | None = None,
 ) -> tuple[CanaryLife, ChatModel]:
     """The canary of a shop, not loaded yet, and the models that answer, of which it is one. Raises `SettingsError`."""
     config = config_of(settings)
-    models = Models(settings, config, sentence=sentence, notify=notify)
+    models = Models(settings, config, sentence=sentence, notify=notify, metrics=metrics)
     life = CanaryLife(
         Canaries(database),
         policies,

@@ -23,6 +23,7 @@ from rich.text import Text
 
 from bot.canary_commands import canary_commands
 from bot.checks import CheckResult, State
+from bot.compared import print_comparison
 from bot.config import Config
 from bot.costs import By
 from bot.errors import SettingsError, ShopdeskError
@@ -125,11 +126,24 @@ def _add_looking(app: typer.Typer, program: Program) -> None:
     @app.command()
     def check(
         context: typer.Context,
+        compare: Annotated[
+            tuple[str, str] | None,
+            typer.Option("--compare", metavar="A B", help="Ask two models the same instead. It costs tokens."),
+        ] = None,
+        question: Annotated[
+            list[str] | None,
+            typer.Option("--question", metavar="TEXT", help="What is asked, instead of some of the shop's own tests."),
+        ] = None,
         as_json: AsJson = False,
         env_file: EnvFile = None,
     ) -> None:
         """Try every connection and say in words what works; status 1 when something does not."""
-        _leave(lambda: _check(program, env_file or context.obj, as_json=as_json))
+        if question and not compare:
+            raise typer.BadParameter("it belongs to --compare", param_hint="--question")
+        if compare:
+            _leave(lambda: _compare(program, env_file or context.obj, compare, question or (), as_json=as_json))
+        else:
+            _leave(lambda: _check(program, env_file or context.obj, as_json=as_json))
 
     @app.command()
     def init(context: typer.Context, env_file: EnvFile = None) -> None:
@@ -212,6 +226,17 @@ def _check(program: Program, env_file: Path | None, *, as_json: bool) -> int:
     else:
         show(results, Console(highlight=False))
     return FOUND_WRONG if bad else GOOD
+
+
+def _compare(
+    program: Program, env_file: Path | None, names: tuple[str, str], questions: Sequence[str], *, as_json: bool
+) -> int:
+    settings = _settings(env_file)
+    # What a model fails with stands where its answer would.
+    quiet = "debug" if settings.shopdesk_log_level == "debug" else "error"
+    set_up_logging(quiet, secrets=secrets_of(settings))
+    good = asyncio.run(print_comparison(settings, names, questions, program.model, as_json=as_json))
+    return GOOD if good else FOUND_WRONG
 
 
 def _init(program: Program, env_file: Path | None) -> int:

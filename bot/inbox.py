@@ -124,6 +124,16 @@ class Inbox:
             self._arrived.setdefault(received.inbox_id, self._clock())
             self._notify(received.conversation_id, received.inbox_id, message)
 
+    @property
+    def at_work(self) -> int:
+        """So many conversations are worked on now."""
+        return len(self._workers)
+
+    @property
+    def waiting(self) -> int:
+        """So many messages that this process received are not answered yet."""
+        return len(self._arrived)
+
     async def drain(self, seconds: float) -> int:
         """Begin no more turns and let the running ones end, for so many seconds at most. How many did not."""
         self._draining = True

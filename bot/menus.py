@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from adapters.discord.desk.commands import DESCRIBED
 from bot.policies.live import Policies
 from bot.settings import Settings
+from bot.staff_desk import has_desk
 
 
 def customer_commands(settings: Settings) -> Mapping[str, str]:
     """Command → key of its sentence. Nobody is offered a person where there is no desk for one."""
-    has_desk = settings.discord_bot_token is not None and settings.discord_tickets_channel_id is not None
-    commands = ("start", "new", "stop", *(("human",) if has_desk else ()), "help")
+    commands = ("start", "new", "stop", *(("human",) if has_desk(settings) else ()), "help")
     return {command: f"command_{command}" for command in commands}
 
 

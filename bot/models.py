@@ -23,6 +23,8 @@ from bot.llm.limits import Limits
 from bot.llm.offline import OfflineModel, Sentence
 from bot.llm.openai_compatible.model import OPENAI, OpenAIModel
 from bot.llm.watched import Watched
+from bot.metrics import Metrics
+from bot.model_figures import follow_models
 from bot.notices import Notify, log_notice
 from bot.policies.life import LivePolicies
 from bot.policies.live import Policies
@@ -54,7 +56,7 @@ class Configured:
 
 
 class Models:
-    """Every model that can be named, each made once. `sentence` is for `offline`."""
+    """Every model that can be named, each made once. `sentence` is for `offline`; `metrics` show how they are doing."""
 
     def __init__(
         self,
@@ -64,7 +66,9 @@ class Models:
         sentence: Sentence,
         notify: Notify = log_notice,
         clock: Callable[[], float] = time.monotonic,
+        metrics: Metrics | None = None,
     ) -> None:
+        self._metrics = metrics
         self._config = config
         self._sentence = sentence
         self._notify = notify
@@ -80,6 +84,8 @@ class Models:
         """Name of a model → its keys, for those that were made."""
         self.breakers: dict[str, Breaker] = {}
         """Likewise: whether it is asked at all."""
+        if metrics is not None:
+            follow_models(metrics, self)
 
     def rungs(self) -> tuple[ChatModel, ...]:
         """The models that answer, in the order in which they are asked. Raises `SettingsError`."""
@@ -95,7 +101,7 @@ class Models:
         last = OfflineModel(sentence=self._sentence, stands_in=True)
         rungs = [model for model in dict.fromkeys(asked) if model.name != OFFLINE]
         answering = self._config.model
-        return Ladder(rungs, last=last, first_text=answering.first_text, turn=answering.turn)
+        return Ladder(rungs, last=last, metrics=self._metrics, first_text=answering.first_text, turn=answering.turn)
 
     def named(self, name: str) -> ChatModel:
         """The model of a name, `PROVIDER:MODEL` or `offline`. Raises `SettingsError` with one sentence when there is no

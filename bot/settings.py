@@ -23,6 +23,7 @@ CONFIG_FILE = Path("shopdesk.toml")
 # Up to four signs, none of which makes a list, a link, an address or any other markup of what is before it.
 _MARK = r"[^\s\w!#$%&'()*+,\-/:;<=>?@\[\\\]^`{|}~\"\x00-\x1f\x7f\ud800-\udfff]{0,4}"
 
+_TOKEN = r"[A-Za-z0-9_-]{16,256}"
 _SHORTEST_STALE = timedelta(minutes=10)
 _SHORTEST_QUIET = timedelta(minutes=5)
 
@@ -80,6 +81,7 @@ class Settings(BaseSettings):
     shopdesk_policies: Literal["auto", "manual"] = "auto"
     shopdesk_section_tokens: int = Field(default=20_000, ge=0, le=500_000)
     shopdesk_web: str = "127.0.0.1:8080"
+    shopdesk_metrics_token: SecretStr | None = None
     shopdesk_language: Literal["vi", "en"] = "vi"
     shopdesk_link_hosts: Names = ()
     shopdesk_timezone: str = "Asia/Ho_Chi_Minh"
@@ -122,6 +124,13 @@ class Settings(BaseSettings):
     def _is_proxy(cls, value: SecretStr | None) -> SecretStr | None:
         if value:
             _url(value.get_secret_value(), "http", "https", "socks5", "socks5h")
+        return value
+
+    @field_validator("shopdesk_metrics_token")
+    @classmethod
+    def _is_token(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not re.fullmatch(_TOKEN, value.get_secret_value()):
+            raise ValueError("must be a secret of your own: 16 to 256 characters of A-Z a-z 0-9 _ -")
         return value
 
     @field_validator("shopdesk_timezone")

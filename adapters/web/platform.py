@@ -87,6 +87,11 @@ class WebPlatform:
         )
 
     @property
+    def open_pages(self) -> int:
+        """So many pages listen for what is new in them."""
+        return sum(1 for _ in self._reception.conversations.feeds())
+
+    @property
     def url(self) -> str:
         """The address of the page, as a browser on this machine takes it."""
         host, port = self.address or (self._host, self._port)

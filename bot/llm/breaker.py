@@ -17,6 +17,10 @@ log = logging.getLogger(__name__)
 State = Literal["closed", "open", "half_open"]
 
 
+class LeftAlone(ModelUnavailable):
+    """It was not asked at all."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Entry:
     """One stream: the breaker's `epoch` when it began, and whether it is the probe."""
@@ -102,7 +106,7 @@ class Breaker:
         if self._opened_at is None:
             return _Entry(self._epoch, is_probe=False)
         if self._is_probing or not self._rested(self._opened_at):
-            raise ModelUnavailable("it is left alone, since it did not answer", again=False)
+            raise LeftAlone("it is left alone, since it did not answer", again=False)
         self._is_probing = True
         return _Entry(self._epoch, is_probe=True)
 

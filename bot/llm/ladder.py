@@ -12,6 +12,7 @@ from bot.errors import ModelError, ModelRefused, ModelUnavailable
 from bot.llm.alarm import Alarm, Late
 from bot.llm.base import ChatModel, Finished, ModelEvent, ModelRequest, Restarted
 from bot.llm.climb import Climb
+from bot.metrics import Metrics
 from bot.text import loggable
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,7 @@ class Ladder:
     `first_text`: seconds for trying again; a wait that does not fit is not begun. `turn`: seconds after which no
     model is asked or listened to any more. A request that is refused is raised: no other model is asked. One that is
     rejected is raised while it holds pictures, so that it is made again without them; without any it goes to `last`.
+    Failures and new tries are counted in `metrics`.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class Ladder:
         rungs: Sequence[ChatModel],
         *,
         last: ChatModel | None = None,
+        metrics: Metrics | None = None,
         first_text: float = 8.0,
         turn: float = 180.0,
         clock: Callable[[], float] = time.monotonic,
@@ -40,6 +43,7 @@ class Ladder:
     ) -> None:
         self._rungs = tuple(rungs)
         self._last = last
+        self._metrics = metrics
         self._first_text = first_text
         self._turn = turn
         self._clock = clock
@@ -74,11 +78,15 @@ class Ladder:
                         yield event
                 raise ModelUnavailable("it ended without an end")
             except (Late, ModelError) as exc:
+                if self._metrics is not None:
+                    self._metrics.failed(model.name, exc)
                 pause = self._after(exc, model, climb)
             finally:
                 alarm.close()
             self._log(request, model, climb, pause)
             if pause:
+                if self._metrics is not None:
+                    self._metrics.retried(model.name)
                 await self._sleep(pause)
 
     async def close(self) -> None:

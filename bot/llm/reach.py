@@ -10,6 +10,8 @@ from contextlib import aclosing
 from typing import Protocol
 from urllib.parse import urlsplit
 
+import aiohttp
+
 from bot.checks import CheckResult
 from bot.errors import ModelError, ModelRefused, ModelRejected, ModelUnavailable
 from bot.llm.base import ChatModel, Finished, ModelMessage, ModelRequest, TextDelta
@@ -125,6 +127,9 @@ async def _explain(
             return CheckResult(name, "failed", f"{place} refuses the key (401).", fix)
         if cause.status in (408, 409, 425, 429) or cause.status >= 500:
             return CheckResult(name, "warning", f"{str(exc).rstrip('.')}.", _LATER)
+    elif proxy := _why_no_proxy(cause):
+        host = urlsplit(place).netloc or place
+        return CheckResult(name, "failed", f"{host} cannot be reached: {proxy[0]}.", proxy[1])
     elif reason := _why_unreachable(cause):
         host = urlsplit(place).netloc or place
         return CheckResult(name, "failed", f"{host} cannot be reached: {reason}.", _network(endpoint))
@@ -158,6 +163,20 @@ def _network(endpoint: Endpoint) -> str:
         "Check the internet connection and the firewall of this machine; behind a proxy, set HTTPS_PROXY; "
         f"with a gateway, check {endpoint.url_setting}."
     )
+
+
+def _why_no_proxy(cause: BaseException | None) -> tuple[str, str] | None:
+    """What is wrong with the proxy in between, which the environment names, and the fix; None: it is not that."""
+    for exc in _chain(cause):
+        if isinstance(exc, aiohttp.ClientProxyConnectionError):
+            words = f"nothing answers at the proxy {exc.host}:{exc.port} that HTTPS_PROXY (or ALL_PROXY) names"
+            return words, "Start the proxy or correct the variable; NO_PROXY names hosts that need none."
+        if isinstance(exc, aiohttp.ClientHttpProxyError):
+            if exc.status == 407:
+                return "the proxy in between wants a login (407)", "Set HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT."
+            words = f"the proxy in between refuses to connect (status {exc.status})"
+            return words, "Ask whoever runs the proxy to let this host through, or set another HTTPS_PROXY."
+    return None
 
 
 def _why_unreachable(cause: BaseException | None) -> str:

@@ -90,6 +90,8 @@ class Wire:
             total=None, connect=2 * connect_timeout, sock_connect=connect_timeout, sock_read=read_timeout
         )
         self._session: aiohttp.ClientSession | None = None
+        self._ending: set[aiohttp.ClientResponse] = set()
+        """Those whose message is complete, and whose body has a moment left to end."""
 
     async def post(self, body: Body, headers: Mapping[str, str] | None = None) -> "Answer":
         """The answer as soon as its head is there; it must be closed. `headers` go beside those of the wire.
@@ -107,7 +109,7 @@ class Wire:
             allow_redirects=self._may_follow(headers),
         )
         if response.status < HTTPStatus.MULTIPLE_CHOICES:
-            return Answer(response, self._read_timeout)
+            return Answer(response, self._read_timeout, self._ending)
         try:
             raise Refusal(response.status, dict(_lower(response)), _said(await beginning(response.content)))
         finally:
@@ -130,6 +132,8 @@ class Wire:
             return said
 
     async def close(self) -> None:
+        while self._ending:
+            self._ending.pop().close()
         if self._session is not None:
             await self._session.close()
 
@@ -149,8 +153,11 @@ class Wire:
 class Answer:
     """The response to one request, of which the head is there."""
 
-    def __init__(self, response: aiohttp.ClientResponse, read_timeout: float) -> None:
+    def __init__(
+        self, response: aiohttp.ClientResponse, read_timeout: float, ending: set[aiohttp.ClientResponse]
+    ) -> None:
         self._response = response
+        self._ending = ending
         self._read_timeout = read_timeout
         self._waiting_since: float | None = None
         self.content_type = response.headers.get("content-type", "")
@@ -182,9 +189,14 @@ class Answer:
         self._timer.cancel()
         if complete and not self._response.content.is_eof():
             # The end of the body is often a moment behind the end of the message; then aiohttp takes it back.
-            self._loop.call_later(_END_COMES, self._response.close)
+            self._ending.add(self._response)
+            self._loop.call_later(_END_COMES, self._end)
         else:
             self._response.release()
+
+    def _end(self) -> None:
+        self._ending.discard(self._response)
+        self._response.close()
 
     def _ring(self) -> None:
         now = self._loop.time()

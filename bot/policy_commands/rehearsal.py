@@ -20,6 +20,7 @@ from bot.chat import (
     Receive,
 )
 from bot.engine.engine import Engine
+from bot.engine.limits import EngineLimits
 from bot.errors import ModelError, Unavailable
 from bot.llm.base import Billed, ChatModel, Finished, ModelEvent, ModelRequest, Restarted, Usage
 from bot.policies.examine import Ask, Said
@@ -31,16 +32,17 @@ from bot.storage.messages import Messages, StoredMessage
 from bot.storage.turns import Turns
 
 _PLATFORM = "rehearsal"
+_LIMITS = EngineLimits()
 
 
 @asynccontextmanager
-async def rehearsal(model: ChatModel, *, timezone: tzinfo) -> AsyncIterator[Ask]:
+async def rehearsal(model: ChatModel, *, timezone: tzinfo, limits: EngineLimits = _LIMITS) -> AsyncIterator[Ask]:
     """Gives what answers a test's question. Each question is a conversation of its own; no customer is involved."""
     with tempfile.TemporaryDirectory(prefix="shopdesk-") as folder:
         database = await Database.open(Path(folder) / "rehearsal.db")
         scheduler = SendScheduler(_Nowhere())
         sending = asyncio.create_task(scheduler.run())
-        stage = _Stage(model, database, scheduler, timezone)
+        stage = _Stage(model, database, scheduler, timezone, limits)
         try:
             yield stage.ask
         finally:
@@ -50,11 +52,19 @@ async def rehearsal(model: ChatModel, *, timezone: tzinfo) -> AsyncIterator[Ask]
 
 
 class _Stage:
-    def __init__(self, model: ChatModel, database: Database, scheduler: SendScheduler, timezone: tzinfo) -> None:
+    def __init__(
+        self,
+        model: ChatModel,
+        database: Database,
+        scheduler: SendScheduler,
+        timezone: tzinfo,
+        limits: EngineLimits,
+    ) -> None:
         self._model = model
         self._messages, self._turns = Messages(database), Turns(database)
         self._scheduler = scheduler
         self._timezone = timezone
+        self._limits = limits
         self._numbers = itertools.count(1)
 
     async def ask(self, policies: Policies, turns: Sequence[str], at: date | None) -> Said:
@@ -68,6 +78,7 @@ class _Stage:
             turns=self._turns,
             schedulers={_PLATFORM: self._scheduler},
             timezone=self._timezone,
+            limits=self._limits,
             now=now,
         )
         address = Address(_PLATFORM, str(next(self._numbers)))

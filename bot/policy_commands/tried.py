@@ -71,7 +71,7 @@ class _Bench:
         self._aside = Printer(Console(stderr=True, highlight=False), zone)
 
     async def run(self, version: str, folder: Path | None, model: str | None, file: Path | None) -> int:
-        settings = self._settings if model is None else _with_model(self._settings, model)
+        settings = self._settings if model is None else with_model(self._settings, model, "--model")
         try:
             on = await chosen(settings, version, folder)
         except PromptsError as exc:
@@ -171,11 +171,12 @@ def _as_json(one: Tried) -> dict[str, Any]:
     }
 
 
-def _with_model(settings: Settings, name: str) -> Settings:
+def with_model(settings: Settings, name: str, option: str) -> Settings:
+    """Settings with which this model answers. Raises `SettingsError` for what is no name; it stood behind `option`."""
     try:
         name = read_settings(None, shopdesk_model=name).model
     except SettingsError:
-        raise SettingsError(f"--model {name} names no model: write PROVIDER:MODEL, or offline.") from None
+        raise SettingsError(f"{option} {name} names no model: write PROVIDER:MODEL, or offline.") from None
     return settings.model_copy(update={"shopdesk_model": name})
 
 

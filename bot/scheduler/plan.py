@@ -4,7 +4,7 @@ import heapq
 import itertools
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from weakref import WeakSet
 
@@ -117,6 +117,11 @@ class Plan:
     def is_over(self, reply: Reply) -> bool:
         """Whether no more calls are made for a reply."""
         return reply in self._over or reply.gone or reply.done
+
+    def waiting(self) -> Iterator[CallKind]:
+        """What each chat waits for that waits for something."""
+        entries = (lane.queued for lane in self._lanes.values())
+        return (entry.kind for entry in entries if entry is not None and entry.kind is not None)
 
     def give_up(self, now: float) -> None:
         """After `next_job` raised: the reply that could not say what it shows is not asked again."""

@@ -4,11 +4,12 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable, Coroutine
+from collections import Counter
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.chat import ChatPlatform, MessageRef
+from bot.chat import CallKind, ChatPlatform, MessageRef
 from bot.errors import MessageRefused, PlatformError, RateLimited, RecipientGone, Unavailable
 from bot.scheduler.lane import Entry, Reply
 from bot.scheduler.plan import Job, Plan
@@ -64,6 +65,10 @@ class SendScheduler:
     def platform(self) -> ChatPlatform:
         """The account that this scheduler calls for."""
         return self._platform
+
+    def waiting(self) -> Mapping[CallKind, int]:
+        """How many chats wait for a call of each kind; it takes a look at each of them."""
+        return Counter(self._plan.waiting())
 
     async def run(self) -> None:
         """Make calls until cancelled. May be run again afterwards."""
