@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from bot import app
+from bot.doors import Door
 from bot.llm.anthropic.model import ANTHROPIC, AnthropicModel
 from bot.scheduler import SendScheduler
 from tests.servers.anthropic.script import Fault, FaultKind, Pause, Say, Step, Stop
@@ -38,7 +39,7 @@ async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]
             model="claude-haiku-5-5", api_key=stage.claude.api_key, endpoint=place, read_timeout=0.4
         )
         opened = replace(opened, model=impatient)
-        doors = {one.name: app.Door(one, SendScheduler(one)) for one in app.platforms_of(opened, dict)}
+        doors = {one.name: Door(one, SendScheduler(one)) for one in app.platforms_of(opened, dict)}
         stop = asyncio.Event()
         serving = asyncio.create_task(app.serve(opened, doors, stop, stage.announce))
         yield stage
