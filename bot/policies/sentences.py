@@ -75,6 +75,7 @@ SENTENCES: Mapping[str, tuple[str, ...]] = {
     "command_new": (),
     "command_stop": (),
     "command_help": (),
+    "command_human": (),
     "command_ask": (),
     "command_ask_question": (),
     "desk_tag_waiting": (),
