@@ -239,10 +239,13 @@ class _Scanner:
         return is_words and (self.lines[-1].opens or self._last_body.startswith("|"))
 
     def _goes_on(self, body: str, indent: int, quotes: int) -> bool:
-        """Whether a number at the beginning of a line belongs to the words of a paragraph: only a list that
-        begins with 1 ends one."""
-        is_inside = self._last in ("text", "item") and quotes == self._quotes and indent >= self._item
-        return is_inside and _NOT_FIRST.match(body) is not None
+        """Whether the mark of an item at the beginning of a line belongs to the words of a paragraph: only a list
+        that begins with 1 ends one."""
+        if self._last not in ("text", "item") or quotes != self._quotes:
+            return False
+        # So far indented it would be code, which ends no paragraph, either.
+        is_far = indent >= _column(self._items, indent) + 4
+        return is_far or (indent >= self._item and _NOT_FIRST.match(body) is not None)
 
     def _open_fence(self, body: str, at: int, quotes: int) -> bool:
         match = _FENCE.match(body, at)

@@ -253,7 +253,7 @@ function readParagraph(lines, at, end, growing, depth) {
   while (next < end) {
     const line = lines[next];
     if (line.trim() === "" || startsBlock(line)) break;
-    if (depth < DEPTH && interrupts(markerOf(line))) break;
+    if (depth < DEPTH && indentOf(line) < 4 && interrupts(markerOf(line))) break;
     if (line.trim().startsWith("|") && startsTable(lines, next, end, growing)) break;
     if (growing && next === end - 1 && isBareMark(line)) break;
     next += 1;
