@@ -183,7 +183,7 @@ class Reader:
         """Where to cut because of what begins here, and the ticks that close it there."""
         text = self._text
         inside = text[end:].rstrip("` \n")
-        if text[start] != "`" or not inside.strip() or not self._is_past(start, len(text)):
+        if text[start] != "`" or text[end : end + 1].isspace() or not inside or not self._is_past(start, len(text)):
             return start, ""
         ticks = text[start:end]
         return end + len(inside), ticks

@@ -3,6 +3,8 @@
 import { parseInline } from "./inline.js";
 
 const DEPTH = 10;
+// Such a line makes a heading of the words above: they would jump, so that here it only ends them.
+const UNDER_WORDS = /^ {0,3}(?:=+|-+)[ \t]*$/;
 
 /** Lines to blocks: {type, source, …}. `source` changes exactly when what the block shows does. */
 export function parseBlocks(lines, growing, depth) {
@@ -39,7 +41,7 @@ function readBlock(lines, at, end, growing, depth, isBelowWords) {
     const words = (heading[2] ?? "").replace(/(?:^|[ \t])#+[ \t]*$/, "").trim();
     return { type: "heading", level: heading[1].length, inline: parseInline(words, last), next: at + 1 };
   }
-  if (isRule(line)) return { type: "rule", next: at + 1 };
+  if (isRule(line) || (isBelowWords && UNDER_WORDS.test(line))) return { type: "rule", next: at + 1 };
   if (depth === 0 && indentOf(line) >= 4 && !isBelowWords) return readIndented(lines, at, end);
   if (depth < DEPTH) {
     if (/^ {0,3}>/.test(line)) return readQuote(lines, at, end, growing, depth);
@@ -116,9 +118,9 @@ function isWords(line) {
   return line.trim() !== "" && !startsBlock(line) && !markerOf(line) && !isBareMark(line);
 }
 
-/** A line that has left its list or quote goes on with a paragraph, and makes no table of it. */
+/** A line that has left its list or quote goes on with a paragraph, and makes no table or heading of it. */
 function asWords(line) {
-  return isDelimiterRow(line.trim()) ? line.replace("-", "\\-") : line;
+  return isDelimiterRow(line.trim()) || UNDER_WORDS.test(line) ? line.replace(/[-=]/, "\\$&") : line;
 }
 
 function withoutMarks(line) {
@@ -174,7 +176,8 @@ function readList(lines, at, end, growing, depth) {
       inner.push(belongs ? dedent(line, Math.min(deep, marker.content)) : asWords(line.trimStart()));
       inCode = belongs && (blank || inCode) && indentOf(inner[inner.length - 1]) >= 4;
       inTable = !blank && (inTable || (belongs && isDelimiterRow(withoutMarks(line.trim()).trim())));
-      isParagraph = !inTable && !inCode && !/^ {0,3}(?:=+[ \t]*$|#{1,6}[ \t])/.test(inner[inner.length - 1]);
+      const isHeading = belongs && /^ {0,3}(?:=+[ \t]*$|#{1,6}[ \t])/.test(inner[inner.length - 1]);
+      isParagraph = !inTable && !inCode && !isHeading;
       blank = false;
       next += 1;
     }
@@ -215,7 +218,7 @@ function readTable(lines, at, end, growing) {
   const align = rule.map((cell) => (cell.endsWith(":") ? (cell.startsWith(":") ? "center" : "right") : ""));
   const rows = [];
   let next = Math.min(at + 2, end);
-  const isRow = (line) => line.trim() !== "" && !startsBlock(line) && !markerOf(line);
+  const isRow = (line) => !["", "|"].includes(line.trim()) && !startsBlock(line) && !markerOf(line);
   for (; next < end && isRow(lines[next]); next += 1) rows.push(cells(lines[next]));
   const open = growing && next >= end;
   // Each row as long as it is: filling up would make a hostile table of 60,000 characters 900 million cells.
@@ -255,13 +258,13 @@ function readParagraph(lines, at, end, growing, depth) {
     if (line.trim() === "" || startsBlock(line)) break;
     if (depth < DEPTH && indentOf(line) < 4 && interrupts(markerOf(line))) break;
     if (line.trim().startsWith("|") && startsTable(lines, next, end, growing)) break;
-    if (growing && next === end - 1 && isBareMark(line)) break;
+    if ((growing && next === end - 1 && isBareMark(line)) || UNDER_WORDS.test(line)) break;
     next += 1;
   }
-  // A line of `=` makes a heading of the words above, which would jump.
-  const inside = lines.slice(at, next).filter((line, index) => index === 0 || !/^ {0,3}=+[ \t]*$/.test(line));
-  const text = inside.map((line) => line.trim()).join("\n");
-  return { type: "paragraph", inline: parseInline(text, growing && next >= end), next };
+  const text = lines.slice(at, next).map((line) => line.trim()).join("\n");
+  const open = growing && next >= end;
+  if (next < end && lines[next].includes("=") && UNDER_WORDS.test(lines[next])) next += 1;
+  return { type: "paragraph", inline: parseInline(text, open), next };
 }
 
 /** Of the lists only some end a paragraph: a number at the beginning of a line may belong to the words. */
