@@ -63,14 +63,18 @@ function fenceOf(line) {
   return { indent: found[1].length, mark: found[2] };
 }
 
+function closes(line, fence) {
+  const bare = line.trim();
+  return bare.length >= fence.mark.length && allAre(bare, fence.mark[0]);
+}
+
 function readFence(lines, at, end, growing, fence) {
   const body = [];
   let next = at + 1;
   for (; next < end; next += 1) {
+    if (closes(lines[next], fence)) return { type: "code", text: body.join("\n"), next: next + 1 };
     const bare = lines[next].trim();
-    const closes = bare.length > 0 && allAre(bare, fence.mark[0]);
-    if (closes && bare.length >= fence.mark.length) return { type: "code", text: body.join("\n"), next: next + 1 };
-    if (closes && growing && next === end - 1) continue;
+    if (bare && allAre(bare, fence.mark[0]) && growing && next === end - 1) continue;
     body.push(dedent(lines[next], fence.indent));
   }
   return { type: "code", text: body.join("\n"), next };
@@ -160,6 +164,7 @@ function readList(lines, at, end, growing, depth) {
     let isParagraph = true;
     let inTable = false;
     let inCode = false;
+    let fence = fenceOf(inner[0]);
     while (next < end) {
       const line = lines[next];
       if (line.trim() === "") {
@@ -169,11 +174,14 @@ function readList(lines, at, end, growing, depth) {
         continue;
       }
       const deep = indentOf(line);
-      const belongs = deep >= marker.content || (deep >= marker.indent + 2 && (markerOf(line) || !blank));
-      const continues = !blank && isParagraph && !markerOf(line) && !startsBlock(line);
+      const isEmpty = inner.length === 1 && inner[0].trim() === "";
+      const goesOn = !blank && !isEmpty;
+      const belongs = deep >= marker.content || (deep >= marker.indent + 2 && (markerOf(line) || goesOn));
+      const continues = goesOn && isParagraph && !fence && !markerOf(line) && !startsBlock(line);
       if (!belongs && !continues) break;
       if (blank && !markerOf(line)) loose = true;
       inner.push(belongs ? dedent(line, Math.min(deep, marker.content)) : asWords(line.trimStart()));
+      fence = fence ? (closes(inner[inner.length - 1], fence) ? null : fence) : fenceOf(inner[inner.length - 1]);
       inCode = belongs && (blank || inCode) && indentOf(inner[inner.length - 1]) >= 4;
       inTable = !blank && (inTable || (belongs && isDelimiterRow(withoutMarks(line.trim()).trim())));
       const isHeading = belongs && /^ {0,3}(?:=+[ \t]*$|#{1,6}[ \t])/.test(inner[inner.length - 1]);
@@ -194,7 +202,7 @@ function startsBlock(line) {
 
 function startsTable(lines, at, end, growing) {
   const line = lines[at].trim();
-  if (!line.includes("|")) return false;
+  if (!line.includes("|") || line === "|") return false;
   const next = at + 1 < end ? lines[at + 1].trim() : null;
   if (next !== null && (isDelimiterRow(next) || isBrokenDelimiterRow(next, cells(line).length))) return true;
   // While it grows, a row that begins with a bar is going to be a table's head.
