@@ -28,6 +28,8 @@ _ITEM_NUMBER = regex.compile(r"\d{1,9}(?=[.)](?:\s|$))")
 # What would end an address in angles, a cell or a span of code.
 _CODES = {ord("|"): "%7C", ord("`"): "%60"}
 _FILLED = ("text", "item", "heading", "head", "row")
+_LEFT = ("text", "head", "delimiter", "row")
+_RULED = regex.compile(r"[|: ]*-[|:\- ]*\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +98,16 @@ class References:
     def _pieces(self, text: str, start: int, *, with_links: bool) -> Iterator[str]:
         lines = scan(text)
         defining = {match.start(): match for match in _definitions(text, lines)}
-        # How far a definition is indented that was taken out right above.
+        # How far a definition of a list is indented that was taken out right above.
         above = 0
         for first, last in _paragraphs(lines):
             at, end = lines[first].start, lines[last].end
-            if lines[first].kind == "delimiter" and above:
+            is_left = lines[first].kind in _LEFT and indent_of(text[at:end]) < above
+            above = above if is_left else 0
+            if is_left and _RULED.fullmatch(text, at, end):
+                # Below the words of a list, but out of it, it makes no table.
                 yield text[at:end].replace("-", "\\-", 1)
                 continue
-            is_left = lines[first].kind == "head" and 0 <= indent_of(text[at:end]) < above
-            above = above if is_left else 0
             if lines[first].kind not in _FILLED or lines[first].fence is not None:
                 yield text[at:end]
                 continue
@@ -117,7 +120,7 @@ class References:
                 number += 1
                 content = lines[number].content if number <= last else end
             if content == end and lines[first].kind == "text":
-                above = begins - lines[first].start
+                above = begins - lines[first].start if any(line.kind == "item" for line in lines[:first]) else 0
                 continue
             yield text[at:begins]
             if number > first and (count := _ITEM_NUMBER.match(text, content, end)) is not None:

@@ -1,6 +1,7 @@
 """What a reader should see of a Markdown text, told by a parser and by nothing of ours."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -82,9 +83,9 @@ def expected(source: str) -> Expected:
         elif name == "TableHead":
             rows.append(_drawn(parts, cells))
         elif name == "TableRow" and kind == "End":
-            rows.append(_drawn(parts, cells))
             # A parser drops the cells for which there is no column; here no word may get lost.
             rest = _cells(data[place["start"] : place["end"]].decode())[columns:]
+            rows.append(_drawn(parts, cells, rest))
             parts.extend(f"|{cell}" for cell in rest)
         elif name in _BLOCKS:
             parts.append("\n")
@@ -92,9 +93,10 @@ def expected(source: str) -> Expected:
     return Expected(*shown, frozenset(without_stand_ins(row) for row in rows))
 
 
-def _drawn(parts: list[str], cells: list[int]) -> str:
-    """A row as a door draws it, given where its cells begin: no bars around it, and none behind its last words."""
-    words = ["".join(parts[at:end]) for at, end in pairwise([*cells, len(parts)])]
+def _drawn(parts: list[str], cells: list[int], rest: Sequence[str] = ()) -> str:
+    """A row as a door draws it, given where its cells begin and those for which there is no column: no bars around
+    it, and none behind its last words."""
+    words = [*("".join(parts[at:end]) for at, end in pairwise([*cells, len(parts)])), *rest]
     while words and not words[-1].strip():
         words.pop()
     return "|".join(words)

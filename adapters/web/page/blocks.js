@@ -204,7 +204,10 @@ function startsTable(lines, at, end, growing) {
   const line = lines[at].trim();
   if (!line.includes("|") || line === "|") return false;
   const next = at + 1 < end ? lines[at + 1].trim() : null;
-  if (next !== null && (isDelimiterRow(next) || isBrokenDelimiterRow(next, cells(line).length))) return true;
+  const count = cells(line).length;
+  // Fewer dashes than columns are a slip; but a single one is not meant for many.
+  const isRuled = next !== null && isDelimiterRow(next) && (count === 1 || cells(next).length > 1);
+  if (isRuled || (next !== null && isBrokenDelimiterRow(next, count))) return true;
   // While it grows, a row that begins with a bar is going to be a table's head.
   return growing && /^\|(?!\|)/.test(line) && (next === null || (at + 2 >= end && /^[|:\- \t]+$/.test(next)));
 }
