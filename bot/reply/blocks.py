@@ -203,7 +203,9 @@ class _Scanner:
         if not body.strip():
             return 0, "blank", True
         indent = _indent(body)
-        while self._last == "blank" and indent < self._item:
+        # Only a paragraph goes on with a line that has left its list.
+        has_left = self._last in ("blank", "delimiter", "row") and indent < self._item
+        while has_left and indent < self._item:
             self._items.pop()
         if self._may_be_under_head() and _is_delimiter(body) and cells(self._last_body) == cells(body):
             return 0, "delimiter", False
@@ -222,7 +224,7 @@ class _Scanner:
             return indent, "open", True
         if _HEADING.match(inner):
             return 0, "heading", True
-        if self._last in ("delimiter", "row") and quotes == self._quotes:
+        if self._last in ("delimiter", "row") and quotes == self._quotes and not has_left:
             return 0, "row", False
         opens = self._last not in ("text", "item") or quotes > self._quotes
         return indent, "text", opens

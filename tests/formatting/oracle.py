@@ -89,8 +89,8 @@ def expected(source: str) -> Expected:
             parts.extend(f"|{cell}" for cell in rest)
         elif name in _BLOCKS:
             parts.append("\n")
-    shown = (without_stand_ins(each) for each in ("".join(parts), "\n".join(extra)))
-    return Expected(*shown, frozenset(without_stand_ins(row) for row in rows))
+    drawn = frozenset(without_stand_ins(row) for row in rows)
+    return Expected(without_stand_ins("".join(parts)), without_stand_ins("\n".join(extra)), drawn)
 
 
 def _drawn(parts: list[str], cells: list[int], rest: Sequence[str] = ()) -> str:

@@ -161,10 +161,10 @@ function readList(lines, at, end, growing, depth) {
     next += 1;
     let blank = false;
     // Only a paragraph goes on with a line that has left its list.
-    let isParagraph = true;
+    let fence = fenceOf(inner[0]);
+    let isParagraph = !fence;
     let inTable = false;
     let inCode = false;
-    let fence = fenceOf(inner[0]);
     while (next < end) {
       const line = lines[next];
       if (line.trim() === "") {
@@ -177,15 +177,16 @@ function readList(lines, at, end, growing, depth) {
       const isEmpty = inner.length === 1 && inner[0].trim() === "";
       const goesOn = !blank && !isEmpty;
       const belongs = deep >= marker.content || (deep >= marker.indent + 2 && (markerOf(line) || goesOn));
-      const continues = goesOn && isParagraph && !fence && !markerOf(line) && !startsBlock(line);
+      const continues = goesOn && isParagraph && !markerOf(line) && !startsBlock(line);
       if (!belongs && !continues) break;
       if (blank && !markerOf(line)) loose = true;
       inner.push(belongs ? dedent(line, Math.min(deep, marker.content)) : asWords(line.trimStart()));
-      fence = fence ? (closes(inner[inner.length - 1], fence) ? null : fence) : fenceOf(inner[inner.length - 1]);
+      const inFence = fence !== null;
+      fence = inFence ? (closes(inner[inner.length - 1], fence) ? null : fence) : fenceOf(inner[inner.length - 1]);
       inCode = belongs && (blank || inCode) && indentOf(inner[inner.length - 1]) >= 4;
       inTable = !blank && (inTable || (belongs && isDelimiterRow(withoutMarks(line.trim()).trim())));
       const isHeading = belongs && /^ {0,3}(?:=+[ \t]*$|#{1,6}[ \t])/.test(inner[inner.length - 1]);
-      isParagraph = !inTable && !inCode && !isHeading;
+      isParagraph = !inTable && !inCode && !isHeading && !inFence && !fence;
       blank = false;
       next += 1;
     }
