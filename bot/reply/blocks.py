@@ -204,7 +204,7 @@ class _Scanner:
             return 0, "blank", True
         indent = _indent(body)
         # Only a paragraph goes on with a line that has left its list.
-        has_left = self._last in ("blank", "delimiter", "row") and indent < self._item
+        has_left = self._last not in ("text", "item") and indent < self._item
         while has_left and indent < self._item:
             self._items.pop()
         if self._may_be_under_head() and _is_delimiter(body) and cells(self._last_body) == cells(body):
