@@ -185,7 +185,10 @@ class _Scanner:
             head = self.lines[-1]
             self.lines[-1] = Line(head.start, head.content, head.end, "head", True, head.quotes)
         self.lines.append(Line(at, at + prefix + content, end, kind, opens, quotes, self._fence))
-        self._last, self._last_body, self._quotes = kind, body[content:], quotes
+        words = body[content:]
+        is_done = kind == "item" and (_HEADING.match(words) or (words[:1] in tuple("-*_") and _is_rule(words)))
+        # Under a heading or a rule nothing goes on, in an item neither.
+        self._last, self._last_body, self._quotes = "heading" if is_done else kind, words, quotes
 
     def _in_fence(self, fence: Fence, line: str, quotes: int, prefix: int) -> LineKind | None:
         """What a line is to an open fence; None if it ended before this line."""

@@ -98,14 +98,15 @@ class References:
     def _pieces(self, text: str, start: int, *, with_links: bool) -> Iterator[str]:
         lines = scan(text)
         defining = {match.start(): match for match in _definitions(text, lines)}
-        # How far a definition of a list is indented that was taken out right above.
-        above = 0
+        # The quotes and the indent of a definition that was taken out right above.
+        above = (0, 0)
         for first, last in _paragraphs(lines):
             at, end = lines[first].start, lines[last].end
-            is_left = lines[first].kind in _LEFT and indent_of(text[at:end]) < above
-            above = above if is_left else 0
+            place = lines[first].quotes, indent_of(text[at:end], lines[first].quotes)
+            is_left = lines[first].kind in _LEFT and place < above
+            above = above if is_left else (0, 0)
             if is_left and _RULED.fullmatch(text, at, end):
-                # Below the words of a list, but out of it, it makes no table.
+                # Below the words of a list or quote, but out of it, it makes no table.
                 yield text[at:end].replace("-", "\\-", 1)
                 continue
             if lines[first].kind not in _FILLED or lines[first].fence is not None:
@@ -120,7 +121,8 @@ class References:
                 number += 1
                 content = lines[number].content if number <= last else end
             if content == end and lines[first].kind == "text":
-                above = begins - lines[first].start if any(line.kind == "item" for line in lines[:first]) else 0
+                in_list = any(line.kind == "item" for line in lines[:first])
+                above = place[0], place[1] if in_list else 0
                 continue
             yield text[at:begins]
             if number > first and (count := _ITEM_NUMBER.match(text, content, end)) is not None:

@@ -162,7 +162,7 @@ function readList(lines, at, end, growing, depth) {
     let blank = false;
     // Only a paragraph goes on with a line that has left its list.
     let fence = fenceOf(inner[0]);
-    let isParagraph = !fence;
+    let isParagraph = !fence && !isRule(inner[0]);
     let inTable = false;
     let inCode = false;
     while (next < end) {
@@ -185,8 +185,9 @@ function readList(lines, at, end, growing, depth) {
       fence = inFence ? (closes(inner[inner.length - 1], fence) ? null : fence) : fenceOf(inner[inner.length - 1]);
       inCode = belongs && (blank || inCode) && indentOf(inner[inner.length - 1]) >= 4;
       inTable = !blank && (inTable || (belongs && isDelimiterRow(withoutMarks(line.trim()).trim())));
-      const isHeading = belongs && /^ {0,3}(?:=+[ \t]*$|#{1,6}[ \t])/.test(inner[inner.length - 1]);
-      isParagraph = !inTable && !inCode && !isHeading && !inFence && !fence;
+      const last = inner[inner.length - 1];
+      const isNoWords = isRule(last) || (belongs && /^ {0,3}(?:=+[ \t]*$|#{1,6}[ \t])/.test(last));
+      isParagraph = !inTable && !inCode && !isNoWords && !inFence && !fence;
       blank = false;
       next += 1;
     }
