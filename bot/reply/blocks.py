@@ -185,7 +185,10 @@ class _Scanner:
             head = self.lines[-1]
             self.lines[-1] = Line(head.start, head.content, head.end, "head", True, head.quotes)
         self.lines.append(Line(at, at + prefix + content, end, kind, opens, quotes, self._fence))
-        self._last, self._last_body, self._quotes = kind, body[content:], quotes
+        words = body[content:]
+        is_done = kind == "item" and (_HEADING.match(words) or (words[:1] in tuple("-*_") and _is_rule(words)))
+        # Under a heading or a rule nothing goes on, in an item neither.
+        self._last, self._last_body, self._quotes = "heading" if is_done else kind, words, quotes
 
     def _in_fence(self, fence: Fence, line: str, quotes: int, prefix: int) -> LineKind | None:
         """What a line is to an open fence; None if it ended before this line."""
@@ -203,7 +206,9 @@ class _Scanner:
         if not body.strip():
             return 0, "blank", True
         indent = _indent(body)
-        while self._last == "blank" and indent < self._item:
+        # Only a paragraph goes on with a line that has left its list.
+        has_left = self._last not in ("text", "item") and indent < self._item
+        while has_left and indent < self._item:
             self._items.pop()
         if self._may_be_under_head() and _is_delimiter(body) and cells(self._last_body) == cells(body):
             return 0, "delimiter", False
@@ -222,7 +227,7 @@ class _Scanner:
             return indent, "open", True
         if _HEADING.match(inner):
             return 0, "heading", True
-        if self._last in ("delimiter", "row") and quotes == self._quotes:
+        if self._last in ("delimiter", "row") and quotes == self._quotes and not has_left:
             return 0, "row", False
         opens = self._last not in ("text", "item") or quotes > self._quotes
         return indent, "text", opens
@@ -239,10 +244,13 @@ class _Scanner:
         return is_words and (self.lines[-1].opens or self._last_body.startswith("|"))
 
     def _goes_on(self, body: str, indent: int, quotes: int) -> bool:
-        """Whether a number at the beginning of a line belongs to the words of a paragraph: only a list that
-        begins with 1 ends one."""
-        is_inside = self._last in ("text", "item") and quotes == self._quotes and indent >= self._item
-        return is_inside and _NOT_FIRST.match(body) is not None
+        """Whether the mark of an item at the beginning of a line belongs to the words of a paragraph: only a list
+        that begins with 1 ends one."""
+        if self._last not in ("text", "item") or quotes != self._quotes:
+            return False
+        # So far indented it would be code, which ends no paragraph, either.
+        is_far = indent >= _column(self._items, indent) + 4
+        return is_far or (indent >= self._item and _NOT_FIRST.match(body) is not None)
 
     def _open_fence(self, body: str, at: int, quotes: int) -> bool:
         match = _FENCE.match(body, at)

@@ -17,12 +17,14 @@ was seen words are only added. (Nothing in real answers is longer than 50.) Past
 like it count as markup, which stays open to the end of what is shown; a bracket and anything else is a character.
 The end of the paragraph decides at once."""
 
-# A star within a word ("5*3") or a backtick before a space is hardly ever markup: it is held back for less.
+# A star within a word ("5*3") is hardly ever markup: it is held back for less. A backtick before a space is none,
+# either, but if it is, all that was shown behind it was wrong: it is held back for longer. (Nobody waits: it is rare.)
 _SHORT_HOLD = 120
+_LONE_HOLD = 480
 # An address or another long word counts as so many characters of what is held back, which is never more
 # than the second number.
 _LONG_WORD = 20
-_MOST_HELD = 800
+_MOST_HELD = 2_000
 
 # Nobody nests emphasis deeper; these are characters.
 MOST_OPEN = 6
@@ -181,7 +183,7 @@ class Reader:
         """Where to cut because of what begins here, and the ticks that close it there."""
         text = self._text
         inside = text[end:].rstrip("` \n")
-        if text[start] != "`" or not inside.strip() or not self._is_past(start, len(text)):
+        if text[start] != "`" or text[end : end + 1].isspace() or not inside or not self._is_past(start, len(text)):
             return start, ""
         ticks = text[start:end]
         return end + len(inside), ticks
@@ -206,8 +208,9 @@ class Reader:
 
     def _open_bracket(self, cut: int) -> _Bracket | None:
         """The first bracket that may still be the beginning of a link."""
-        # Words that end are not held back for longer because of the address behind them.
-        length = cut if self._text.startswith("](", cut) else len(self._text)
+        # Words that end are not held back for longer because of the address behind them, and code that is not
+        # decided may be theirs.
+        length = cut if self._text.startswith(("](", "`"), cut) else len(self._text)
         first = bisect_left(self._brackets, True, key=lambda bracket: not self._is_past(bracket.at, length))
         for number in range(first, len(self._brackets)):
             if number >= self._inactive or self._brackets[number].is_image:
@@ -216,7 +219,7 @@ class Reader:
 
     def _is_past(self, start: int, end: int, hold: int = HOLD) -> bool:
         """Whether what was opened at a place is not held back any more when the text is that long."""
-        hold = min(hold, self._hold)
+        hold = hold if self._hold else 0
         if end - start <= hold or end - start > _MOST_HELD:
             return end - start > hold
         return sum(min(len(word), _LONG_WORD) + 1 for word in self._text[start:end].split()) > hold
@@ -240,7 +243,7 @@ class Reader:
         """Whether backticks without an end are hardly the beginning of code: they stand before a space, or what
         is behind them has others than they are."""
         if self._text[end : end + 1].isspace():
-            return self._is_past(start, len(self._text), _SHORT_HOLD)
+            return self._is_past(start, len(self._text), _LONE_HOLD)
         return "`" in self._text[end : end + HOLD] and self._is_past(start, len(self._text))
 
     def _close_bracket(self, start: int) -> int | None:

@@ -16,6 +16,7 @@ from bot.text import is_blank
 NOTHING = "⋯"
 """What a message shows that is left over from an answer that was replaced by a shorter one."""
 
+_LINE_BREAK = regex.compile(r"(?i)<br\s*/?>")
 _TASK = regex.compile(r"(?m)^(?:- )?\\\[[ xX]\\\]")
 _WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 _LONGEST_BARE = 64
@@ -174,7 +175,7 @@ def is_bare(text: str) -> bool:
     """Whether a text is markup and nothing else: as long as it grows that is not worth showing."""
     if len(text) >= _LONGEST_BARE:
         return is_blank(text)
-    words = _TASK.sub("", plain(text)).replace("\\", "")
+    words = _TASK.sub("", plain(_LINE_BREAK.sub("", text))).replace("\\", "")
     return is_blank(unescape(words))
 
 

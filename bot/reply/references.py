@@ -2,7 +2,8 @@
 
 No line that defines an address is shown while the text grows, and words with a label behind them are shown as
 words from the first look on: their link is added once its definition is there. A `[label]` alone stays as it
-stands if its definition comes later, and becomes a link as a whole: a citation mostly.
+stands if its definition comes later, and becomes a link as a whole: a citation mostly. Words behind a letter
+(`a[i][j]`), or whose label stands above in a line that does not define it, stay as they stand.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from functools import partial
 
 import regex
 
-from bot.reply.blocks import Line, Scan, scan
+from bot.reply.blocks import Line, Scan, indent_of, scan
 
 _LABEL = r"\[(?P<label>(?:[^\[\]\\\n]|\\.){1,200})\]"
 _TITLE = r"(?:[ \t]+(?:\"[^\"\n]*\"|'[^'\n]*'|\([^()\n]*\)))?[ \t]*\n?"
@@ -23,7 +24,12 @@ _REFERENCE = regex.compile(
     r"|(?P<image>!?)\[(?P<words>(?:[^\[\]\\`]|\\.|`[^`\n]*`)+)\](?:\[(?P<label>[^\[\]]*)\](?!\()|(?![\[(:]))"
 )
 _NUMBER = regex.compile(r"\^.*|\d+")
+_ITEM_NUMBER = regex.compile(r"\d{1,9}(?=[.)](?:\s|$))")
+# What would end an address in angles, a cell or a span of code.
+_CODES = {ord("|"): "%7C", ord("`"): "%60"}
 _FILLED = ("text", "item", "heading", "head", "row")
+_LEFT = ("text", "head", "delimiter", "row")
+_RULED = regex.compile(r"[|: ]*-[|:\- ]*\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,8 @@ class References:
         self._ended = False
         self._known: dict[str, Definition] = {}
         self._shown: set[int] = set()
+        # Labels of lines that look like definitions and are none, and where the first of each stands.
+        self._tried: dict[str, int] = {}
         # What was made of the messages with what was known then.
         self._made: dict[int, tuple[str, str]] = {}
 
@@ -57,12 +65,14 @@ class References:
         self._ended = ended
         if "]:" not in source:
             return
-        found = [*_definitions(source, self._scan.lines(source))]
+        lines = self._scan.lines(source)
+        found = [*_definitions(source, lines)]
+        self._tried = _tried(source, lines, {match.start() for match in found})
         if found and not ended and not found[-1][0].endswith("\n"):
             found.pop()  # It is being written.
         known: dict[str, Definition] = {}
         for match in found:
-            address = (match["angled"] or match["bare"] or "").replace("|", "%7C")
+            address = (match["angled"] or match["bare"] or "").translate(_CODES)
             known.setdefault(_folded(match["label"]), Definition(address, match.start()))
         if known != self._known:
             self._known = known
@@ -88,21 +98,37 @@ class References:
     def _pieces(self, text: str, start: int, *, with_links: bool) -> Iterator[str]:
         lines = scan(text)
         defining = {match.start(): match for match in _definitions(text, lines)}
+        # The quotes and the indent of a definition that was taken out right above.
+        above = (0, 0)
         for first, last in _paragraphs(lines):
-            at = lines[first].start
-            if lines[first].kind not in _FILLED or lines[first].fence is not None:
-                yield text[at : lines[last].end]
+            at, end = lines[first].start, lines[last].end
+            place = lines[first].quotes, indent_of(text[at:end], lines[first].quotes)
+            is_left = lines[first].kind in _LEFT and place < above
+            above = above if is_left else (0, 0)
+            if is_left and _RULED.fullmatch(text, at, end):
+                # Below the words of a list or quote, but out of it, it makes no table.
+                yield text[at:end].replace("-", "\\-", 1)
                 continue
-            content, end = lines[first].content, lines[last].end
-            begins = content
+            if lines[first].kind not in _FILLED or lines[first].fence is not None:
+                yield text[at:end]
+                continue
+            content = begins = lines[first].content
+            number = first
             while (match := defining.get(content)) is not None:
                 if start + content in self._shown:
                     yield f"{text[at:content]}\\{match[0]}"
                     at = match.end()
-                content = match.end()
+                number += 1
+                content = lines[number].content if number <= last else end
             if content == end and lines[first].kind == "text":
+                in_list = any(line.kind == "item" for line in lines[:first])
+                above = place[0], place[1] if in_list else 0
                 continue
             yield text[at:begins]
+            if number > first and (count := _ITEM_NUMBER.match(text, content, end)) is not None:
+                # Above it was the beginning of a paragraph, which such a number does not end.
+                yield f"{count[0]}\\"
+                content = count.end()
             if _OTHER.match(text, content, end):
                 yield "\\"
             linked = partial(self._linked, start=start + content, with_links=with_links)
@@ -113,13 +139,20 @@ class References:
         if words is None:
             return match[0]
         label = match["label"]
-        found = self._known.get(_folded(label or words))
+        name = _folded(label or words)
+        found = self._known.get(name)
         if found is None:
-            is_open = label is not None and not self._ended and not _NUMBER.fullmatch(words)
-            return words if is_open else match[0]
+            return words if label is not None and self._is_open(match, name, start) else match[0]
         if label is None and (found.at > start + match.start() or words.startswith("^")):
             words = f"\\[{words}\\]"
         return f"{match['image']}[{words}](<{found.address}>)" if with_links else words
+
+    def _is_open(self, match: "regex.Match[str]", name: str, start: int) -> bool:
+        """Whether an address is still to be expected for words with a label behind them."""
+        at = match.start()
+        if self._ended or _NUMBER.fullmatch(match["words"]) or match.string[max(0, at - 1) : at].isalnum():
+            return False
+        return self._tried.get(name, len(match.string) + start) > start + at
 
 
 def _unused(source: str, definitions: "list[regex.Match[str]]") -> set[int]:
@@ -133,6 +166,19 @@ def _unused(source: str, definitions: "list[regex.Match[str]]") -> set[int]:
         end = len(source[: match.start()].rstrip())
         if _folded(match["label"]) not in used:
             found.add(match.start())
+    return found
+
+
+def _tried(source: str, lines: list[Line], defining: set[int]) -> dict[str, int]:
+    """Labels of lines that look like definitions and are none: in a paragraph, or without an address."""
+    found: dict[str, int] = {}
+    for line in lines:
+        at = line.content
+        if not source.startswith("[", at) or at in defining or line.fence is not None or source[line.end - 1] != "\n":
+            continue
+        match = _OTHER.match(source, at, line.end)
+        if match is not None:
+            found.setdefault(_folded(match[0][1:-2]), at)
     return found
 
 

@@ -89,7 +89,7 @@ def test_what_is_unfinished_is_hidden_or_closed(text: str, expected: str) -> Non
 
 @pytest.mark.parametrize(
     ("opener", "most", "closing"),
-    [("**", 240, "**"), ("*", 240, "*"), ("`", 240, "`"), ("[", 240, ""), ("` ", 120, ""), ("giá 5*", 120, "")],
+    [("**", 240, "**"), ("*", 240, "*"), ("`", 240, "`"), ("[", 240, ""), ("` ", 480, ""), ("giá 5*", 120, "")],
 )
 def test_what_never_closes_hides_so_much_and_no_more(opener: str, most: int, closing: str) -> None:
     for count, is_shown in ((most // 4 - 2, False), (most // 4 + 2, True)):
@@ -99,7 +99,7 @@ def test_what_never_closes_hides_so_much_and_no_more(opener: str, most: int, clo
 
 
 def test_backticks_with_others_behind_them_are_characters_in_the_end() -> None:
-    words = "mã ``GIAM10` " + "chữ " * 70
+    words = "mã ``GIAM10` " + "chữ " * 125
     assert shown(words) == words.rstrip()
     assert shown(words + "`` nhé") == f"{words}`` nhé"
     short = "mã ``a ` b`` " + "chữ " * 70

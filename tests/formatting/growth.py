@@ -131,7 +131,10 @@ def _debris(state: Sequence[Seen], truth: Expected, *, is_last: bool) -> list[Fa
     if too_many := {char: count for char, count in found.items() if count > allowed[char]}:
         faults.append(Fault("debris", f"{too_many} in {text[-120:]!r}"))
     words = _UNSEEN.sub("", truth.text)
-    raw = [row for row in _RAW_TABLE.findall(text) if _UNSEEN.sub("", row) not in words]
+    # A cell may hold a bar or dashes of its own: then a row that is drawn looks as if it were raw.
+    drawn = {_UNSEEN.sub("", row) for row in truth.rows}
+    shown = [_UNSEEN.sub("", row.replace("│", "|")) for row in _RAW_TABLE.findall(text)]
+    raw = [row for row in shown if row not in words and row not in drawn]
     if len(raw) > len(_RAW_TABLE.findall(truth.text)):
         faults.append(Fault("debris", f"raw table {raw[0]!r}"))
     if not is_last and state and (mark := _LONE_MARK.search(state[-1].text)) and mark[0].strip() not in truth.text:

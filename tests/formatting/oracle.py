@@ -1,7 +1,9 @@
 """What a reader should see of a Markdown text, told by a parser and by nothing of ours."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import pyromark
@@ -25,10 +27,12 @@ MARKERS = frozenset("*_~`[]#\\<>=^$")
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """`text`: all words in order, a line for each block. `extra`: what may be shown beside them."""
+    """`text`: all words in order, a line for each block. `extra`: what may be shown beside them. `rows`: those of
+    tables, with bars between the cells."""
 
     text: str
     extra: str
+    rows: frozenset[str]
 
     @property
     def letters(self) -> str:
@@ -51,6 +55,7 @@ def expected(source: str) -> Expected:
     # A bare address may be shown as it stands: its marks are a part of it.
     extra = _DEFINITION.findall(source) + _ADDRESS.findall(source)
     columns = 0
+    rows, cells = list[str](), list[int]()
     source = with_stand_ins(source)
     places: list[tuple[Any, Any]] = list(pyromark.events_with_range(source, options=_OPTIONS))
     data = source.encode()
@@ -71,13 +76,30 @@ def expected(source: str) -> Expected:
         elif name == "Table" and kind == "Start":
             columns = len(value[name])
             parts.append("\n")
+        elif name in ("TableHead", "TableRow") and kind == "Start":
+            cells = []
+        elif name == "TableCell" and kind == "Start":
+            cells.append(len(parts))
+        elif name == "TableHead":
+            rows.append(_drawn(parts, cells))
         elif name == "TableRow" and kind == "End":
             # A parser drops the cells for which there is no column; here no word may get lost.
             rest = _cells(data[place["start"] : place["end"]].decode())[columns:]
+            rows.append(_drawn(parts, cells, rest))
             parts.extend(f"|{cell}" for cell in rest)
         elif name in _BLOCKS:
             parts.append("\n")
-    return Expected(without_stand_ins("".join(parts)), without_stand_ins("\n".join(extra)))
+    drawn = frozenset(without_stand_ins(row) for row in rows)
+    return Expected(without_stand_ins("".join(parts)), without_stand_ins("\n".join(extra)), drawn)
+
+
+def _drawn(parts: list[str], cells: list[int], rest: Sequence[str] = ()) -> str:
+    """A row as a door draws it, given where its cells begin and those for which there is no column: no bars around
+    it, and none behind its last words."""
+    words = [*("".join(parts[at:end]) for at, end in pairwise([*cells, len(parts)])), *rest]
+    while words and not words[-1].strip():
+        words.pop()
+    return "|".join(words)
 
 
 def _cells(row: str) -> list[str]:

@@ -3,6 +3,8 @@
 import { parseInline } from "./inline.js";
 
 const DEPTH = 10;
+// Such a line makes a heading of the words above: they would jump, so that here it only ends them.
+const UNDER_WORDS = /^ {0,3}(?:=+|-+)[ \t]*$/;
 
 /** Lines to blocks: {type, source, …}. `source` changes exactly when what the block shows does. */
 export function parseBlocks(lines, growing, depth) {
@@ -39,7 +41,7 @@ function readBlock(lines, at, end, growing, depth, isBelowWords) {
     const words = (heading[2] ?? "").replace(/(?:^|[ \t])#+[ \t]*$/, "").trim();
     return { type: "heading", level: heading[1].length, inline: parseInline(words, last), next: at + 1 };
   }
-  if (isRule(line)) return { type: "rule", next: at + 1 };
+  if (isRule(line) || (isBelowWords && UNDER_WORDS.test(line))) return { type: "rule", next: at + 1 };
   if (depth === 0 && indentOf(line) >= 4 && !isBelowWords) return readIndented(lines, at, end);
   if (depth < DEPTH) {
     if (/^ {0,3}>/.test(line)) return readQuote(lines, at, end, growing, depth);
@@ -61,14 +63,18 @@ function fenceOf(line) {
   return { indent: found[1].length, mark: found[2] };
 }
 
+function closes(line, fence) {
+  const bare = line.trim();
+  return bare.length >= fence.mark.length && allAre(bare, fence.mark[0]);
+}
+
 function readFence(lines, at, end, growing, fence) {
   const body = [];
   let next = at + 1;
   for (; next < end; next += 1) {
+    if (closes(lines[next], fence)) return { type: "code", text: body.join("\n"), next: next + 1 };
     const bare = lines[next].trim();
-    const closes = bare.length > 0 && allAre(bare, fence.mark[0]);
-    if (closes && bare.length >= fence.mark.length) return { type: "code", text: body.join("\n"), next: next + 1 };
-    if (closes && growing && next === end - 1) continue;
+    if (bare && allAre(bare, fence.mark[0]) && growing && next === end - 1) continue;
     body.push(dedent(lines[next], fence.indent));
   }
   return { type: "code", text: body.join("\n"), next };
@@ -116,9 +122,9 @@ function isWords(line) {
   return line.trim() !== "" && !startsBlock(line) && !markerOf(line) && !isBareMark(line);
 }
 
-/** A line that has left its list or quote goes on with a paragraph, and makes no table of it. */
+/** A line that has left its list or quote goes on with a paragraph, and makes no table or heading of it. */
 function asWords(line) {
-  return isDelimiterRow(line.trim()) ? line.replace("-", "\\-") : line;
+  return isDelimiterRow(line.trim()) || UNDER_WORDS.test(line) ? line.replace(/[-=]/, "\\$&") : line;
 }
 
 function withoutMarks(line) {
@@ -155,7 +161,8 @@ function readList(lines, at, end, growing, depth) {
     next += 1;
     let blank = false;
     // Only a paragraph goes on with a line that has left its list.
-    let isParagraph = true;
+    let fence = fenceOf(inner[0]);
+    let isParagraph = !fence && !isRule(inner[0]);
     let inTable = false;
     let inCode = false;
     while (next < end) {
@@ -167,14 +174,20 @@ function readList(lines, at, end, growing, depth) {
         continue;
       }
       const deep = indentOf(line);
-      const belongs = deep >= marker.content || (deep >= marker.indent + 2 && (markerOf(line) || !blank));
-      const continues = !blank && isParagraph && !markerOf(line) && !startsBlock(line);
+      const isEmpty = inner.length === 1 && inner[0].trim() === "";
+      const goesOn = !blank && !isEmpty;
+      const belongs = deep >= marker.content || (deep >= marker.indent + 2 && (markerOf(line) || goesOn));
+      const continues = goesOn && isParagraph && !markerOf(line) && !startsBlock(line);
       if (!belongs && !continues) break;
       if (blank && !markerOf(line)) loose = true;
       inner.push(belongs ? dedent(line, Math.min(deep, marker.content)) : asWords(line.trimStart()));
+      const inFence = fence !== null;
+      fence = inFence ? (closes(inner[inner.length - 1], fence) ? null : fence) : fenceOf(inner[inner.length - 1]);
       inCode = belongs && (blank || inCode) && indentOf(inner[inner.length - 1]) >= 4;
       inTable = !blank && (inTable || (belongs && isDelimiterRow(withoutMarks(line.trim()).trim())));
-      isParagraph = !inTable && !inCode && !/^ {0,3}(?:=+[ \t]*$|#{1,6}[ \t])/.test(inner[inner.length - 1]);
+      const last = inner[inner.length - 1];
+      const isNoWords = isRule(last) || (belongs && /^ {0,3}(?:=+[ \t]*$|#{1,6}[ \t])/.test(last));
+      isParagraph = !inTable && !inCode && !isNoWords && !inFence && !fence;
       blank = false;
       next += 1;
     }
@@ -191,9 +204,12 @@ function startsBlock(line) {
 
 function startsTable(lines, at, end, growing) {
   const line = lines[at].trim();
-  if (!line.includes("|")) return false;
+  if (!line.includes("|") || line === "|") return false;
   const next = at + 1 < end ? lines[at + 1].trim() : null;
-  if (next !== null && (isDelimiterRow(next) || isBrokenDelimiterRow(next, cells(line).length))) return true;
+  const count = cells(line).length;
+  // Fewer dashes than columns are a slip; but a single one is not meant for many.
+  const isRuled = next !== null && isDelimiterRow(next) && (count === 1 || cells(next).length > 1);
+  if (isRuled || (next !== null && isBrokenDelimiterRow(next, count))) return true;
   // While it grows, a row that begins with a bar is going to be a table's head.
   return growing && /^\|(?!\|)/.test(line) && (next === null || (at + 2 >= end && /^[|:\- \t]+$/.test(next)));
 }
@@ -215,7 +231,7 @@ function readTable(lines, at, end, growing) {
   const align = rule.map((cell) => (cell.endsWith(":") ? (cell.startsWith(":") ? "center" : "right") : ""));
   const rows = [];
   let next = Math.min(at + 2, end);
-  const isRow = (line) => line.trim() !== "" && !startsBlock(line) && !markerOf(line);
+  const isRow = (line) => !["", "|"].includes(line.trim()) && !startsBlock(line) && !markerOf(line);
   for (; next < end && isRow(lines[next]); next += 1) rows.push(cells(lines[next]));
   const open = growing && next >= end;
   // Each row as long as it is: filling up would make a hostile table of 60,000 characters 900 million cells.
@@ -253,15 +269,15 @@ function readParagraph(lines, at, end, growing, depth) {
   while (next < end) {
     const line = lines[next];
     if (line.trim() === "" || startsBlock(line)) break;
-    if (depth < DEPTH && interrupts(markerOf(line))) break;
+    if (depth < DEPTH && indentOf(line) < 4 && interrupts(markerOf(line))) break;
     if (line.trim().startsWith("|") && startsTable(lines, next, end, growing)) break;
-    if (growing && next === end - 1 && isBareMark(line)) break;
+    if ((growing && next === end - 1 && isBareMark(line)) || UNDER_WORDS.test(line)) break;
     next += 1;
   }
-  // A line of `=` makes a heading of the words above, which would jump.
-  const inside = lines.slice(at, next).filter((line, index) => index === 0 || !/^ {0,3}=+[ \t]*$/.test(line));
-  const text = inside.map((line) => line.trim()).join("\n");
-  return { type: "paragraph", inline: parseInline(text, growing && next >= end), next };
+  const text = lines.slice(at, next).map((line) => line.trim()).join("\n");
+  const open = growing && next >= end;
+  if (next < end && lines[next].includes("=") && UNDER_WORDS.test(lines[next])) next += 1;
+  return { type: "paragraph", inline: parseInline(text, open), next };
 }
 
 /** Of the lists only some end a paragraph: a number at the beginning of a line may belong to the words. */
