@@ -10,6 +10,7 @@ from typing import NamedTuple
 import regex
 
 from bot.meant import Bold, is_words
+from bot.reply.tags import TAG
 
 HOLD = 240
 """What is behind an opener is held back for so many characters: whether it is markup, only its end tells, and to what
@@ -41,12 +42,6 @@ _STEP = regex.compile(r"(?:\\.|[^() \p{Cc}\\])++|[()]", regex.DOTALL)
 _WHITE = regex.compile(r"[ \t\n]*+")
 _TITLE = regex.compile(r"\"(?:[^\"\\]|\\.)*+\"|'(?:[^'\\]|\\.)*+'|\((?:[^()\\]|\\.)*+\)", regex.DOTALL)
 _DEEPEST = 32
-_TAG = regex.compile(
-    r"<(?:[A-Za-z][A-Za-z0-9-]*+(?:\s++[A-Za-z_:][A-Za-z0-9_.:-]*+"
-    r"(?:\s*+=\s*+(?:[^\s\"'=<>`]++|'[^']*+'|\"[^\"]*+\"))?+)*+\s*+/?>"
-    r"|/[A-Za-z][A-Za-z0-9-]*+\s*+>|!--[\s\S]*?-->|\?[\s\S]*?\?>|![A-Za-z][^>]*+>"
-    r"|[A-Za-z][A-Za-z0-9+.-]{1,31}+:[^\s<>]*+>|[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]++@[A-Za-z0-9.-]++>)"
-)
 _OPEN_ADDRESS = regex.compile(r"<[A-Za-z][A-Za-z0-9+.-]{1,31}:[^\s<>]*+$")
 _OPEN_LABEL = regex.compile(r"\[[^\]]*+$")
 _LABEL = regex.compile(r"\[[^\[\]]*+\]")
@@ -287,7 +282,7 @@ class Reader:
         self._inactive = min(self._inactive, len(self._brackets))
 
     def _tag(self, start: int) -> int | None:
-        match = _TAG.match(self._text, start, start + _LONGEST_ADDRESS, partial=True)
+        match = TAG.match(self._text, start, start + _LONGEST_ADDRESS, partial=True)
         if match is None:
             return start + 1
         if match.partial:
