@@ -45,7 +45,7 @@ from bot.process import on_signals, raise_file_limit, settle_memory
 from bot.reply.whole import whole
 from bot.scheduler import SendScheduler
 from bot.settings import Settings
-from bot.staff_desk import has_desk, relay_of
+from bot.staff_desk import Alerts, has_desk, relay_of
 from bot.storage.bookmarks import StoredBookmarks
 from bot.storage.cases import Cases
 from bot.storage.daily import DailyBackup
@@ -186,9 +186,11 @@ async def serve(
         burst_wait=shop.settings.shopdesk_burst_wait,
         at_once=desk.is_post if desk else lambda at: False,
     )
-    if relay is not None:
+    if relay is not None and desk is not None:
         relay.open(inbox.receive)
-        beside = [relay.run, *beside]
+        alerts = Alerts(desk)
+        shop.policies.report_to(alerts.tell)
+        beside = [relay.run, alerts.run, *beside]
     beside = [*beside, follow_serving(shop.metrics, doors, inbox)]
     create = asyncio.create_task
     listening = [create(keep_open(door, doors, inbox.receive, announce)) for door in doors.values()]

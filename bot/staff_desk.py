@@ -1,9 +1,13 @@
 """Builds the desk at which staff go on with a conversation, for a shop that has one."""
 
+import asyncio
+import hashlib
+import logging
 from collections.abc import Callable, Mapping
 
 from bot.desk import StaffDesk
 from bot.engine.engine import Engine
+from bot.errors import PlatformError
 from bot.policies.live import Policies
 from bot.relay.relay import Relay
 from bot.relay.rules import DeskRules
@@ -11,6 +15,39 @@ from bot.scheduler import SendScheduler
 from bot.settings import Settings
 from bot.storage.database import Database
 from bot.storage.messages import Messages
+
+log = logging.getLogger(__name__)
+
+_PAUSES = (5.0, 30.0, 120.0)
+
+
+class Alerts:
+    """Tells all staff what they should know, in their channel, each once; nobody waits for it."""
+
+    def __init__(self, desk: StaffDesk) -> None:
+        self._desk = desk
+        self._waiting: asyncio.Queue[str] = asyncio.Queue(maxsize=100)
+
+    def tell(self, text: str) -> None:
+        """Have this told."""
+        if not self._waiting.full():
+            self._waiting.put_nowait(text)
+
+    async def run(self) -> None:
+        """Tell, until cancelled."""
+        while True:
+            await self._alert(await self._waiting.get())
+
+    async def _alert(self, text: str) -> None:
+        key = f"alert-{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}"
+        for pause in (*_PAUSES, None):
+            try:
+                await self._desk.alert(text, key=key)
+                return
+            except PlatformError as exc:
+                log.warning("staff were not told of %s: %s", key, exc)
+            if pause is not None:
+                await asyncio.sleep(pause)
 
 
 def has_desk(settings: Settings) -> bool:

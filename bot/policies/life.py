@@ -121,6 +121,10 @@ class LivePolicies:
             words = f"{self.folder} cannot go live: {_failing(change.problems)}. `shopdesk policies test` shows what "
             raise PromptsError(change.problems, f"{words}they expect. Correct the policies or the tests, or {way_out}.")
 
+    def report_to(self, notice: Callable[[str], None]) -> None:
+        """From now on this is told what keeps a candidate from going live."""
+        self._notice = notice
+
     def follow(self, tell: Callable[[Policies], None]) -> None:
         """Tell somebody of every version that goes live from now on. What is told must be done at once."""
         self._followers.append(tell)

@@ -1,10 +1,11 @@
 """A customer in Telegram, staff in Discord, and the program between them: taken over, answered, handed back."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from tests.servers.discord import Channel, Message
-from tests.whole.shop import Shop, shop
+from tests.whole.shop import PROMPTS, Shop, shop
 from tests.words import eventually
 
 
@@ -66,3 +67,17 @@ async def test_the_model_hands_over_and_staff_find_what_was_said_after_a_restart
             await discord.wait_for(lambda: any("cảm ơn em" in text for text in words_in(stage, post)))
         assert sum("Em đây ạ." in text for text in telegram.texts(7)) == 1
         assert len(discord.state.threads(discord.forum)) == 1
+
+
+async def test_staff_are_told_in_their_channel_that_a_policy_file_is_refused(tmp_path: Path) -> None:
+    shutil.copytree(PROMPTS, tmp_path / "prompts")
+    async with shop(tmp_path, shopdesk_prompts=tmp_path / "prompts") as stage:
+        discord = stage.discord
+        channel = discord.add_channel("team")
+        places = {"discord_tickets_channel_id": discord.forum.id, "discord_alerts_channel_id": channel.id}
+        stage.settings = stage.settings.model_copy(update=places)
+        async with stage.open():
+            returns = tmp_path / "prompts" / "policies" / "vi" / "returns.md"
+            returns.write_text("---\ntitel: Đổi trả\n---\n# Đổi trả\n\n7 ngày\n", encoding="utf-8")
+            await discord.wait_for(lambda: any("returns.md" in one.content for one in discord.messages(channel)))
+        assert len(discord.messages(channel)) == 1
