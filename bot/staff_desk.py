@@ -1,13 +1,13 @@
 """Builds the desk at which staff go on with a conversation, for a shop that has one."""
 
 import asyncio
-import hashlib
 import logging
-from collections.abc import Callable, Mapping
+import secrets
+from collections.abc import Callable, Mapping, Sequence
 
 from bot.desk import StaffDesk
 from bot.engine.engine import Engine
-from bot.errors import PlatformError
+from bot.errors import PlatformError, StorageError
 from bot.policies.live import Policies
 from bot.relay.relay import Relay
 from bot.relay.rules import DeskRules
@@ -19,19 +19,24 @@ from bot.storage.messages import Messages
 log = logging.getLogger(__name__)
 
 _PAUSES = (5.0, 30.0, 120.0)
+_MOST = 100
 
 
 class Alerts:
-    """Tells all staff what they should know, in their channel, each once; nobody waits for it."""
+    """Tells all staff what they should know, in their channel, each once; nobody waits for it. `pauses`: seconds
+    before it is tried again."""
 
-    def __init__(self, desk: StaffDesk) -> None:
+    def __init__(self, desk: StaffDesk, *, pauses: Sequence[float] = _PAUSES) -> None:
         self._desk = desk
-        self._waiting: asyncio.Queue[str] = asyncio.Queue(maxsize=100)
+        self._pauses = pauses
+        self._waiting: asyncio.Queue[str] = asyncio.Queue(maxsize=_MOST)
 
     def tell(self, text: str) -> None:
         """Have this told."""
-        if not self._waiting.full():
+        try:
             self._waiting.put_nowait(text)
+        except asyncio.QueueFull:
+            log.warning("staff are not told: %s alerts wait already", _MOST)
 
     async def run(self) -> None:
         """Tell, until cancelled."""
@@ -39,12 +44,13 @@ class Alerts:
             await self._alert(await self._waiting.get())
 
     async def _alert(self, text: str) -> None:
-        key = f"alert-{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}"
-        for pause in (*_PAUSES, None):
+        # What happens again is told again, in the same words.
+        key = f"alert-{secrets.token_hex(8)}"
+        for pause in (*self._pauses, None):
             try:
                 await self._desk.alert(text, key=key)
                 return
-            except PlatformError as exc:
+            except (PlatformError, StorageError) as exc:
                 log.warning("staff were not told of %s: %s", key, exc)
             if pause is not None:
                 await asyncio.sleep(pause)
